@@ -1,0 +1,1 @@
+"""Verizero's library, by layer from low to high: artifacts, config, problems, policy, rollout, reward, objective, training, analysis, tracking."""

@@ -1,0 +1,1 @@
+"""Estimators, intervals, paired comparisons, tables, figures, report."""

@@ -1,0 +1,141 @@
+"""Intervals for a mean over problems, of one checkpoint or of several training seeds.
+
+Which formula answers which question:
+- one checkpoint: problems are a sample of problems (`problem_interval`);
+- several seeds: seeds and problems are both samples; "this optimizer", not "this checkpoint" (`two_way_interval`);
+- nothing varies, 0 of N or N of N: a spread of zero says nothing, Wilson's score interval does (`wilson_interval`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtr, stdtrit  # not scipy.stats: a second less to import
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with what is known of its error.
+
+    Attributes:
+        se: standard error; None where the formula has none.
+        df: degrees of freedom of Student's t.
+        low, high: None where nothing can be said (a single problem).
+        method: the formula's name, as in `docs`: `t over problems`, `two-way`, `wilson` or `none`.
+    """
+
+    estimate: float
+    low: float | None
+    high: float | None
+    se: float | None
+    df: float | None
+    method: str
+
+    def p_value(self) -> float | None:
+        """Two-sided p of "the mean is 0", from Student's t."""
+        if not self.se or self.df is None:
+            return None
+        return float(2 * stdtr(self.df, -abs(self.estimate) / self.se))
+
+
+def problem_interval(values: Array, confidence: float, support: int | None = None) -> Interval:
+    """One checkpoint, its problems a sample of problems.
+
+    The K samples of a problem are averaged first, then `SE = sd_i(Y_i, ddof=1) / sqrt(N)`, which equals the standard
+    error clustered by problem (Miller 2024, arXiv 2411.00640, section 2); `mean +- t(N-1) SE`.
+
+    Args:
+        values: [problem], Y_i.
+        confidence: for example 0.95.
+        support: how many problems carry information (degrees of freedom + 1); by default all.
+    """
+    support = len(values) if support is None else support
+    mean = float(values.mean())
+    if support < 2:
+        return Interval(mean, None, None, None, None, "none")
+    return _student(mean, float(values.var(ddof=1)) / len(values), support - 1, confidence, "t over problems")
+
+
+def two_way_interval(values: Array, confidence: float, support: int | None = None) -> Interval:
+    """Several training seeds on the same problems, both of them samples.
+
+    With cell means Y_si of S seeds and N problems:
+    `MS_seed = N sum_s (Y_s. - Y..)^2 / (S-1)`, `MS_prob = S sum_i (Y_.i - Y..)^2 / (N-1)`,
+    `MS_int = sum_si (Y_si - Y_s. - Y_.i + Y..)^2 / ((S-1)(N-1))`,
+    `Var(mean) = (MS_seed + MS_prob - MS_int) / (S N)`, degrees of freedom by Satterthwaite (1946, Biometrics 2:110):
+    that numerator squared over `MS_seed^2/(S-1) + MS_prob^2/(N-1) + MS_int^2/((S-1)(N-1))`.
+    Where the numerator is not positive, the largest mean square (and its degrees of freedom) takes its place.
+
+    Args:
+        values: [seed, problem], Y_si; with one seed this is `problem_interval`.
+        confidence: for example 0.95.
+        support: as in `problem_interval`.
+    """
+    seeds, problems = values.shape
+    support = problems if support is None else support
+    if seeds == 1:
+        return problem_interval(values[0], confidence, support)
+    mean = float(values.mean())
+    if support < 2:
+        return Interval(mean, None, None, None, None, "none")
+    by_seed, by_problem = values.mean(axis=1), values.mean(axis=0)
+    residual = values - by_seed[:, None] - by_problem[None, :] + mean
+    freedom = np.array([seeds - 1, support - 1, (seeds - 1) * (support - 1)], dtype=np.float64)
+    squares = np.array(
+        [
+            problems * ((by_seed - mean) ** 2).sum() / (seeds - 1),
+            seeds * ((by_problem - mean) ** 2).sum() / (problems - 1),
+            (residual**2).sum() / ((seeds - 1) * (problems - 1)),
+        ]
+    )
+    numerator = squares[0] + squares[1] - squares[2]
+    if numerator > 0:
+        df = float(numerator**2 / (squares**2 / freedom).sum())
+    else:
+        largest = int(squares.argmax())
+        numerator, df = squares[largest], float(freedom[largest])
+    return _student(mean, float(numerator) / (seeds * problems), df, confidence, "two-way")
+
+
+def wilson_interval(share: float, n: int, confidence: float) -> Interval:
+    """Score interval of a share of n independent yes/no outcomes (Wilson 1927, JASA 22:209).
+
+    `(p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)`; 0 of 30 gives an upper end of 11.4 %.
+    """
+    z = float(ndtri(0.5 + confidence / 2))
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
+    return Interval(share, low, high, None, None, "wilson")
+
+
+def share_interval(values: Array, confidence: float) -> Interval:
+    """For a share (avg@k, pass@k, truncated): the formula that fits, its ends kept inside 0..1.
+
+    Wilson's interval over the N problems is taken where all values are 0 or all are 1 (N, not seeds x N: seeds share
+    their problems), and for one checkpoint whose every problem is simply right or wrong (greedy decoding).
+
+    Args:
+        values: [seed, problem].
+        confidence: for example 0.95.
+    """
+    constant = values.min() == values.max() and values.flat[0] in (0.0, 1.0)
+    binary = values.shape[0] == 1 and bool(np.isin(values, (0.0, 1.0)).all())
+    if constant or binary:
+        return wilson_interval(float(values.mean()), values.shape[1], confidence)
+    found = two_way_interval(values, confidence)
+    if found.low is None or found.high is None:
+        return found
+    return Interval(found.estimate, max(0.0, found.low), min(1.0, found.high), found.se, found.df, found.method)
+
+
+def _student(mean: float, variance: float, df: float, confidence: float, method: str) -> Interval:
+    se = math.sqrt(variance)
+    half = float(stdtrit(df, 0.5 + confidence / 2)) * se
+    return Interval(mean, mean - half, mean + half, se, df, method)

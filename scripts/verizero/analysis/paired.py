@@ -1,0 +1,199 @@
+"""Paired differences: one optimizer against another, and a checkpoint against its base model, on the same problems."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verizero.analysis.cells import LENGTHS, metric_order, metrics_of, seed_values, seeds_text
+from verizero.analysis.intervals import Interval, two_way_interval, wilson_interval
+from verizero.analysis.reading import Group, Key, MemberGrades, check_alike
+
+MDE_FACTOR = 2.80
+"""z(0.975) + z(0.8): what 80 % power at a two-sided 5 % needs, in standard errors."""
+
+Graded = tuple[Group, Mapping[int | None, MemberGrades]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One number minus another, for one metric.
+
+    Attributes:
+        left, right: the keys; `left - right` is what is told.
+        interval: of the mean difference; None where no common seed says anything of the metric.
+        p: two-sided, from the same t; p_holm: adjusted over the family of comparisons.
+        seeds: those that both sides have (for a change from base, those of the checkpoint).
+        missing: planned seeds that one side lacks.
+    """
+
+    left: Key
+    right: Key
+    metric: str
+    interval: Interval | None
+    p: float | None
+    p_holm: float | None
+    n_problems: int
+    seeds: tuple[int, ...]
+    missing: tuple[int, ...]
+    note: str
+
+    @property
+    def mde(self) -> float | None:
+        """Smallest difference that such a comparison finds in 80 % of cases at a two-sided 5 %: 2.80 standard errors."""
+        return MDE_FACTOR * self.interval.se if self.interval and self.interval.se else None
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether 0 is inside the interval, or there is none."""
+        found = self.interval
+        return found is None or found.low is None or found.high is None or found.low <= 0 <= found.high
+
+    def seeds_text(self) -> str:
+        """As in the main table."""
+        return seeds_text(self.seeds, self.missing)
+
+
+def optimizer_pairs(graded: Sequence[Graded], confidence: float) -> list[Difference]:
+    """Every pair of optimizers at its last checkpoint, same model, training set, template, benchmark, protocol, metric.
+
+    `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives both optimizers the same order of training
+    problems and the same initial weights. The interval is `two_way_interval` on D: with one seed it would tell two
+    checkpoints apart, not two optimizers, and the note says so.
+    """
+    last = _last_checkpoints(graded)
+    places: dict[tuple[object, ...], list[Graded]] = {}
+    for one in last:
+        key = one[0].key
+        places.setdefault((key.model, key.train_set, key.template, key.benchmark, key.protocol, one[0].suite), []).append(one)
+    found: dict[tuple[Key, Key, str], Difference] = {}
+    for place in places.values():
+        for left, right in itertools.combinations(sorted(place, key=lambda one: one[0].key.optimizer), 2):
+            for metric in _metrics([left, right]):
+                found.setdefault((left[0].key, right[0].key, metric), _pair(left, right, metric, confidence))
+    return _sorted(with_holm(list(found.values())))
+
+
+def changes_from_base(graded: Sequence[Graded], confidence: float) -> list[Difference]:
+    """Every checkpoint minus its base model, paired over problems: `D_si = Y_si - Y^base_i`, interval as for pairs."""
+    bases = {(one[0].key.model, one[0].suite, one[0].member): one for one in graded if not one[0].key.optimizer}
+    found: dict[tuple[Key, str], Difference] = {}
+    for one in graded:
+        base = bases.get((one[0].key.model, one[0].suite, one[0].member))
+        if one[0].key.optimizer and base:
+            for metric in _metrics([one, base]):
+                found.setdefault((one[0].key, metric), _change(one, base, metric, confidence))
+    return _sorted(with_holm(list(found.values())))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (Holm 1979, Scand. J. Statist. 6:65): the i-th smallest p times n - i + 1, never falling."""
+    adjusted, running = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def family(metric: str) -> str:
+    """The family in which a comparison is adjusted: one metric over all optimizers, benchmarks, protocols and templates.
+
+    avg@8 of one benchmark and avg@1 of another are one family, accuracy.
+    """
+    return "avg@k" if metric.startswith("avg@") else metric
+
+
+def with_holm(differences: Sequence[Difference]) -> list[Difference]:
+    """The differences with p adjusted inside each family."""
+    adjusted = list(differences)
+    for name in {family(one.metric) for one in differences}:
+        places = [i for i, one in enumerate(differences) if family(one.metric) == name and one.p is not None]
+        for place, p in zip(places, holm([differences[i].p or 0.0 for i in places]), strict=True):
+            adjusted[place] = replace(differences[place], p_holm=p)
+    return adjusted
+
+
+def seed_floor(seeds: int) -> str:
+    """What so few seeds cannot say: with S of them the smallest two-sided sign-flip p is 2/2^S."""
+    floor = 2 / 2**seeds
+    return f"{seeds} seeds: a sign-flip over seeds cannot reach p < 0.05 (its floor is {floor:.3g})" if floor >= 0.05 else ""
+
+
+def _pair(left: Graded, right: Graded, metric: str, confidence: float) -> Difference:
+    a, b = left[0], right[0]
+    seeds = [seed for seed in a.paths if seed in b.paths and seed is not None]
+    planned = {*a.paths, *a.missing, *b.paths, *b.missing}
+    missing = tuple(sorted(seed for seed in planned if seed is not None and seed not in seeds))
+    couples = {seed: (left[1][seed], right[1][seed]) for seed in seeds}
+    one_seed = "one seed: these two checkpoints differ or not, which says little of the optimizers"
+    return _difference(a.key, b.key, metric, couples, missing, one_seed, confidence)
+
+
+def _change(one: Graded, base: Graded, metric: str, confidence: float) -> Difference:
+    group = one[0]
+    missing = tuple(seed for seed in group.missing if seed is not None)
+    couples = {seed: (member, base[1][None]) for seed, member in one[1].items() if seed is not None and None in base[1]}
+    note = "one seed: this checkpoint changed or not, which says little of the optimizer"
+    return _difference(group.key, base[0].key, metric, couples, missing, note, confidence)
+
+
+def _difference(
+    left: Key, right: Key, metric: str, couples: Mapping[int, tuple[MemberGrades, MemberGrades]], missing: tuple[int, ...], one_seed: str, confidence: float
+) -> Difference:
+    rows: list[NDArray[np.float64]] = []
+    sides: list[list[NDArray[np.bool_]]] = [[], []]
+    seeds = []
+    for seed, (first, second) in couples.items():
+        check_alike([first, second])
+        values = [seed_values(first, metric), seed_values(second, metric)]
+        if values[0] is None or values[1] is None:
+            continue
+        seeds.append(seed)
+        rows.append(values[0].values - values[1].values)
+        for side, value in zip(sides, values, strict=True):
+            side.append(value.contributing)
+    if not rows:
+        return Difference(left, right, metric, None, None, None, 0, (), missing, "nothing to compare")
+    support = min(int(np.any(side, axis=0).sum()) for side in sides)
+    interval, p, note = _interval(metric, np.stack(rows), support, confidence)
+    notes = [note, one_seed if len(seeds) == 1 else seed_floor(len(seeds))]
+    return Difference(left, right, metric, interval, p, None, support, tuple(seeds), missing, "; ".join(text for text in notes if text))
+
+
+def _interval(metric: str, difference: NDArray[np.float64], support: int, confidence: float) -> tuple[Interval, float | None, str]:
+    """The interval of a mean difference and its p; `difference` is [seed, problem].
+
+    Where not one problem differs, the spread of zero says nothing: of N problems 0 differ, so by Wilson's interval up to
+    a share w of all problems may, and the difference lies in [-w, w].
+    """
+    if difference.any():
+        found = two_way_interval(difference, confidence, support)
+        return found, found.p_value(), "" if found.low is not None else "fewer than two problems: no interval"
+    if metric in LENGTHS:
+        return Interval(0.0, None, None, None, None, "none"), None, "every difference is 0: no interval"
+    bound = wilson_interval(0.0, difference.shape[1], confidence).high
+    return Interval(0.0, -(bound or 0.0), bound, None, None, "wilson"), 1.0, "no problem differs; interval from Wilson's bound on the share that could"
+
+
+def _last_checkpoints(graded: Sequence[Graded]) -> list[Graded]:
+    """Of each optimizer's groups, those of the last step that the study plans."""
+    last: dict[tuple[str, ...], int] = {}
+    for group, _ in graded:
+        name = (group.key.model, group.key.train_set, group.key.optimizer)
+        last[name] = max(last.get(name, 0), group.key.checkpoint)
+    return [one for one in graded if (key := one[0].key).optimizer and key.checkpoint == last[key.model, key.train_set, key.optimizer]]
+
+
+def _metrics(sides: Sequence[Graded]) -> list[str]:
+    """The metrics that both sides have."""
+    samples = [{member.samples for member in by_seed.values()} for _, by_seed in sides]
+    common = samples[0] & samples[1]
+    return metrics_of(max(common)) if common else []
+
+
+def _sorted(differences: Sequence[Difference]) -> list[Difference]:
+    return sorted(differences, key=lambda one: (*vars(one.left).values(), one.right.optimizer, metric_order(one.metric)))

@@ -1,0 +1,203 @@
+"""Graded samples as arrays, and the groups of a study: one subject under one benchmark and protocol, over its seeds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verizero.artifacts.errors import UserError
+from verizero.artifacts.manifest import Manifest, digest_of, open_artifact, read_manifest
+from verizero.artifacts.rows import read_rows
+from verizero.config.spec import Cell, StudySpec
+
+
+@dataclass(frozen=True)
+class MemberGrades:
+    """The verdicts on one member of a suite for one subject: N problems, K samples each.
+
+    Attributes:
+        path: the grades' manifest.
+        problems: ids, ascending; the first axis of every array.
+        correct, truncated, boxed: [problem, sample].
+        tokens: [problem, sample], response length in tokens.
+        statuses: how many samples have each grader status.
+    """
+
+    path: Path
+    problems: tuple[str, ...]
+    correct: NDArray[np.bool_]
+    tokens: NDArray[np.float64]
+    truncated: NDArray[np.bool_]
+    boxed: NDArray[np.bool_]
+    statuses: dict[str, int]
+
+    @property
+    def samples(self) -> int:
+        """Samples of each problem, K."""
+        return self.correct.shape[1]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a row of the tables is about, but for the metric.
+
+    `template` is the one that the evaluation used. A run that was trained under another reads `<trained>/<evaluated>`,
+    so that two runs never share a row.
+    """
+
+    model: str
+    train_set: str
+    template: str
+    optimizer: str
+    checkpoint: int
+    benchmark: str
+    protocol: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """One subject over its training seeds, under one member of one suite; nothing of it is read yet.
+
+    Attributes:
+        paths: the grades' manifest of each seed that has one; a base model has the one seed `None`.
+        missing: the planned seeds without grades.
+    """
+
+    key: Key
+    suite: str
+    member: str
+    paths: dict[int | None, Path] = field(default_factory=dict)
+    missing: tuple[int | None, ...] = ()
+
+    def read(self) -> dict[int | None, MemberGrades]:
+        """The grades of each seed.
+
+        Raises:
+            UserError: a payload is damaged, or the seeds differ in their problems or in their number of samples.
+        """
+        members = {seed: read_member(path) for seed, path in self.paths.items()}
+        check_alike(list(members.values()))
+        return members
+
+
+def read_member(manifest_path: Path) -> MemberGrades:
+    """The grades of one member.
+
+    Raises:
+        UserError: the payload is absent or cut, a sample occurs twice, or problems differ in their number of samples.
+    """
+    _, payload = open_artifact(manifest_path)
+    rows = sorted(read_rows(payload / "grades.jsonl.gz"), key=lambda row: (str(row["problem"]), row["sample"]))
+    counts = Counter(str(row["problem"]) for row in rows)
+    if len({(row["problem"], row["sample"]) for row in rows}) != len(rows):
+        raise UserError(f"{payload / 'grades.jsonl.gz'}: a sample is graded twice; remove {manifest_path} and grade again")
+    if len(set(counts.values())) != 1:
+        raise UserError(f"{payload / 'grades.jsonl.gz'}: problems have {sorted(set(counts.values()))} samples; each must have the same number")
+    shape = (len(counts), len(rows) // len(counts))
+    return MemberGrades(
+        path=manifest_path,
+        problems=tuple(sorted(counts)),
+        correct=np.array([row["correct"] for row in rows], dtype=bool).reshape(shape),
+        tokens=np.array([row["tokens"] for row in rows], dtype=np.float64).reshape(shape),
+        truncated=np.array([row["finish"] == "length" for row in rows], dtype=bool).reshape(shape),
+        boxed=np.array([row["boxed"] for row in rows], dtype=bool).reshape(shape),
+        statuses=dict(sorted(Counter(str(row["status"]) for row in rows).items())),
+    )
+
+
+def suite_path(results: Path, cell: Cell) -> Path:
+    """The manifest of a cell's graded suite."""
+    return results / "grades" / cell.grades / "manifest.json"
+
+
+def run_path(results: Path, run: str) -> Path:
+    """The manifest of a run."""
+    return results / "runs" / run / "manifest.json"
+
+
+def read_suite(path: Path) -> dict[str, Path]:
+    """The members of a graded suite: id -> manifest.
+
+    Raises:
+        UserError: a member is absent, or is not the one that the suite was published with.
+    """
+    suite: Manifest = read_manifest(path)
+    found = {}
+    for member, digest in sorted(suite.parts.items()):
+        found[member] = path.parent / member / "manifest.json"
+        if not found[member].is_file() or digest_of(found[member]) != digest:
+            raise UserError(f"{found[member]} is not the member that {path} lists; run `snakemake {path}` to make the suite again")
+    return found
+
+
+def missing_inputs(spec: StudySpec, results: Path) -> list[Path]:
+    """The manifests of runs and graded suites that the study plans and that are not there."""
+    planned = [*(run_path(results, run.id) for run in spec.runs), *(suite_path(results, cell) for cell in spec.cells)]
+    return [path for path in planned if not path.is_file()]
+
+
+def split_member(member: str) -> tuple[str, str, str]:
+    """Benchmark, template and protocol of a member id.
+
+    Raises:
+        UserError: the id does not read `<benchmark>.<template>.<protocol>`.
+    """
+    parts = member.split(".")
+    if len(parts) != 3:
+        raise UserError(f"`{member}` is no member of a suite; one reads <benchmark>.<template>.<protocol>")
+    return parts[0], parts[1], parts[2]
+
+
+def key_of(cell: Cell, member: str) -> Key:
+    """The key of a cell's rows under one member."""
+    benchmark, template, protocol = split_member(member)
+    trained = cell.template if cell.optimizer else None
+    shown = template if trained in (None, template) else f"{trained}/{template}"
+    return Key(cell.model, cell.train_set or "", shown, cell.optimizer or "", cell.step, benchmark, protocol)
+
+
+def groups_of(spec: StudySpec, results: Path) -> list[Group]:
+    """Every group of a study, in the order of its plan; grades that are not there are named as missing.
+
+    A group none of whose seeds has grades still appears, under the members that its suite has for other subjects.
+    """
+    groups = []
+    listed = {cell.grades: read_suite(path) if (path := suite_path(results, cell)).is_file() else {} for cell in spec.cells}
+    for cells in _subjects(spec):
+        for member in _members(cells, spec, listed):
+            there = {cell.seed: listed[cell.grades][member] for cell in cells if member in listed[cell.grades]}
+            groups.append(Group(key_of(cells[0], member), cells[0].suite, member, there, tuple(cell.seed for cell in cells if cell.seed not in there)))
+    return groups
+
+
+def _subjects(spec: StudySpec) -> list[list[Cell]]:
+    """The cells that differ in their seed only."""
+    found: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in spec.cells:
+        found.setdefault((cell.model, cell.train_set, cell.template, cell.optimizer, cell.step, cell.suite), []).append(cell)
+    return [sorted(cells, key=lambda cell: -1 if cell.seed is None else cell.seed) for cells in found.values()]
+
+
+def _members(cells: list[Cell], spec: StudySpec, listed: dict[str, dict[str, Path]]) -> list[str]:
+    if own := {member for cell in cells for member in listed[cell.grades]}:
+        return sorted(own)
+    # A base model without a template is evaluated by suites whose members all name theirs: its members are everyone's.
+    alike = [cell for cell in spec.cells if cell.suite == cells[0].suite and cell.template in (cells[0].template, None)]
+    return sorted({member for cell in alike for member in listed[cell.grades]})
+
+
+def check_alike(members: list[MemberGrades]) -> None:
+    """Refuse to set side by side what was not asked the same.
+
+    Raises:
+        UserError: names the two that differ.
+    """
+    for other in members[1:]:
+        if other.problems != members[0].problems:
+            raise UserError(f"{other.path} and {members[0].path} grade different problems; run `snakemake` to evaluate both on the same benchmark")
+        if other.samples != members[0].samples:
+            raise UserError(f"{other.path} has {other.samples} samples a problem, {members[0].path} has {members[0].samples}; run `snakemake` to bring both up to date")

@@ -1,0 +1,1 @@
+"""What a job leaves behind: manifests, records, digests, atomic writes, event logs. Imports nothing of ours."""

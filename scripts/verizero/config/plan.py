@@ -1,0 +1,135 @@
+"""What the rules need to know: for each stage, the inputs and the spec of an artifact, by its wildcards."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+from verizero.artifacts.code import code_digest
+from verizero.artifacts.errors import UserError
+from verizero.config.expansion import Run, Subject, evaluations, members, parse_subject, runs
+from verizero.config.registry import Registry, load_config, load_registry
+from verizero.config.sources import Pretrained
+from verizero.config.spec import StudySpec, dataset_spec, generate_spec, grade_spec, model_spec, spec_text, study_spec, train_spec
+from verizero.config.study import Config, Study
+
+
+class Plan:
+    """One study, resolved.
+
+    Args:
+        root: the repository's folder.
+        overrides: what the command line says over `config/config.yaml`.
+
+    Raises:
+        UserError: the first mistake in the configuration.
+    """
+
+    def __init__(self, root: Path, overrides: Mapping[str, object] | None = None) -> None:
+        folder = Path("config") if root == Path.cwd() else root / "config"
+        self.root = root
+        self.config: Config = load_config(folder / "config.yaml", dict(overrides or {}))
+        self.registry: Registry = load_registry(folder)
+        self.name = self.config.study
+        self.study: Study = self.registry.study(self.name)
+        self.spec: StudySpec = study_spec(self.registry, self.name, self.study)
+
+    @functools.cache  # noqa: B019 (one plan a process)
+    def code(self, stage: str) -> str:
+        """The code digest of a stage's program."""
+        return code_digest(self.root / "scripts" / f"{stage}.py")
+
+    @functools.cache  # noqa: B019
+    def stage_spec(self, stage: str, name: str) -> str:
+        """Canonical JSON of a stage's spec; `name` as in `scripts/spec.py`."""
+        registry = self.registry
+        match stage:
+            case "prepare_model" | "pretrain":
+                return spec_text(model_spec(registry, name))
+            case "prepare_dataset":
+                return spec_text(dataset_spec(registry, name))
+            case "train":
+                return self._train_spec(name)
+            case "generate" | "grade":
+                subject, _, suite = name.partition("/")
+                return spec_text((generate_spec if stage == "generate" else grade_spec)(registry, parse_subject(subject), suite))
+            case "aggregate" | "track":
+                return spec_text(self.spec)
+        raise ValueError(stage)
+
+    def _train_spec(self, name: str) -> str:
+        model, train_set, template, optimizer, seed = name.split(".")
+        return spec_text(train_spec(self.registry, Run(model, train_set, template, optimizer, int(seed[1:]))))
+
+    def prepared_models(self) -> list[str]:
+        """Models that `prepare_model` makes."""
+        return sorted(name for name, model in self.registry.models.items() if not isinstance(model.source, Pretrained))
+
+    def pretrained_models(self) -> list[str]:
+        """Models that `pretrain` makes."""
+        return sorted(self.registry.models.keys() - set(self.prepared_models()))
+
+    def pretrain_inputs(self, model: str) -> dict[str, str]:
+        """The model to start from and the data set."""
+        source = self.registry.models[model].source
+        if not isinstance(source, Pretrained):
+            raise UserError(f"model `{model}` is not pretrained here")
+        return {"model": model_manifest(source.model), "dataset": dataset_manifest(source.train_set)}
+
+    def excluded(self, dataset: str) -> list[str]:
+        """The benchmarks whose problems are kept out of a set."""
+        return [dataset_manifest(name) for name in self.registry.problem_set(dataset).exclude]
+
+    def policy_manifest(self, subject_id: str) -> str:
+        """The artifact that holds a subject's weights."""
+        subject = parse_subject(subject_id)
+        return run_manifest(subject.run.id) if subject.run else model_manifest(subject.model)
+
+    def benchmarks(self, subject_id: str, suite: str) -> list[str]:
+        """The benchmarks of a suite, once each."""
+        chosen = members(self.registry.suites[suite], parse_subject(subject_id).template)
+        return [dataset_manifest(name) for name in sorted({member.benchmark for member in chosen.values()})]
+
+    def run_manifests(self) -> list[str]:
+        """Every run of the study."""
+        return [run_manifest(run.id) for run in runs(self.study)]
+
+    def grade_manifests(self) -> list[str]:
+        """Every graded suite of the study."""
+        return [f"results/grades/{subject.id}/{suite}/manifest.json" for subject, suite in self._evaluations()]
+
+    def dataset_manifests(self) -> list[str]:
+        """Every training set and benchmark of the study."""
+        names = {*self.study.train_sets}
+        for suite in {*self.study.evaluation.suites, *self.study.evaluation.probes}:
+            names.update(member.benchmark for member in self.registry.suites[suite].members)
+        return [dataset_manifest(name) for name in sorted(names)]
+
+    def targets(self) -> list[str]:
+        """What `snakemake` makes without being told."""
+        tracking = self.config.tracking
+        wanted = [f"results/studies/{self.name}/manifest.json"]
+        if tracking.enabled and (tracking.dvc.enabled or tracking.mlflow.enabled):
+            wanted.append(f"results/studies/{self.name}/tracking/manifest.json")
+        return wanted
+
+    def _evaluations(self) -> list[tuple[Subject, str]]:
+        return evaluations(self.study, self.spec.kept_steps, self.spec.own_template)
+
+
+def model_manifest(name: str) -> str:
+    """Where a model's manifest is."""
+    return f"results/models/{name}/manifest.json"
+
+
+def dataset_manifest(name: str) -> str:
+    """Where a training set's or benchmark's manifest is."""
+    return f"results/datasets/{name}/manifest.json"
+
+
+def run_manifest(run: str) -> str:
+    """Where a run's manifest is."""
+    return f"results/runs/{run}/manifest.json"
+
+

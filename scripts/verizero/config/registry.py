@@ -1,0 +1,233 @@
+"""Everything that `config/` defines, read once and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from verizero.artifacts.errors import UserError
+from verizero.config.load import read_yaml, undefined, validated
+from verizero.config.model import Name, Section
+from verizero.config.optimizers import Optimizer, Template
+from verizero.config.sources import Benchmark, Hub, Model, Pretrained, ProblemSet, Protocol, Suite
+from verizero.config.study import Config, Study
+
+S = TypeVar("S", bound=Section)
+_NAME = TypeAdapter(Name)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The named things of a configuration folder."""
+
+    root: Path
+    models: dict[str, Model]
+    datasets: dict[str, ProblemSet]
+    benchmarks: dict[str, Benchmark]
+    suites: dict[str, Suite]
+    protocols: dict[str, Protocol]
+    optimizers: dict[str, Optimizer]
+    templates: dict[str, Template]
+
+    def problem_set(self, name: str) -> ProblemSet:
+        """A training set or a benchmark: they share one name space and one stage."""
+        return self.datasets.get(name) or self.benchmarks[name]
+
+    def study(self, name: str) -> Study:
+        """A study by name, its names checked against the registry.
+
+        Raises:
+            UserError: the file, the key, and the valid choices.
+        """
+        folder = self.root / "studies"
+        path = folder / f"{name}.yaml"
+        if not path.is_file():
+            raise undefined(self.root / "config.yaml", "study", name, [file.stem for file in folder.glob("*.yaml")])
+        study = validated(Study, read_yaml(path), path)
+        self._check_names(path, "models", study.models, self.models)
+        self._check_names(path, "train_sets", study.train_sets, self.datasets)
+        self._check_names(path, "templates", study.templates, self.templates)
+        self._check_names(path, "optimizers", study.optimizers, self.optimizers)
+        self._check_names(path, "evaluation.suites", study.evaluation.suites, self.suites)
+        self._check_names(path, "evaluation.probes", study.evaluation.probes, self.suites)
+        self._check_lengths(path, study)
+        return study
+
+    def unpinned(self, study: Study) -> list[str]:
+        """The hub sources of a study whose revision nobody resolved, as sentences."""
+        found = []
+        sets = {member.benchmark for name in (*study.evaluation.suites, *study.evaluation.probes) for member in self.suites[name].members}
+        for name in study.models:
+            source = self.models[name].source
+            if isinstance(source, Hub) and source.revision == "unpinned":
+                found.append(f"model {name} ({source.repo})")
+        for name in sorted({*study.train_sets, *sets}):
+            origin = self.problem_set(name).source
+            if isinstance(origin, Hub) and origin.revision == "unpinned":
+                found.append(f"problems {name} ({origin.repo})")
+        return found
+
+    def _check_names(self, path: Path, key: str, names: list[str], known: dict[str, S]) -> None:
+        for name in names:
+            if name not in known:
+                raise undefined(path, key, name, list(known))
+
+    def _check_lengths(self, path: Path, study: Study) -> None:
+        """A completion must fit behind its prompt; that is known before any job."""
+        for name in study.models:
+            limit = self.models[name].max_model_len
+            if limit is None:
+                continue
+            for optimizer in study.optimizers:
+                rollout = self.optimizers[optimizer].rollout
+                if rollout.max_prompt_tokens + rollout.max_tokens > limit:
+                    raise UserError(
+                        f"{path}: optimizer `{optimizer}` wants prompts of up to {rollout.max_prompt_tokens} and completions of up to "
+                        f"{rollout.max_tokens} tokens, but model `{name}` has max_model_len {limit}"
+                    )
+
+
+def load_registry(root: Path) -> Registry:
+    """Read `config/` and check it on its own.
+
+    Raises:
+        UserError: the first mistake, with file and key.
+    """
+    entries = root / "registry"
+    suites_file = entries / "suites.yaml"
+    suite_data = read_yaml(suites_file)
+    if extra := set(suite_data) - {"suites", "protocols"}:
+        raise UserError(f"{suites_file}: unknown key `{min(extra)}`; valid keys here: protocols, suites")
+    registry = Registry(
+        root=root,
+        models=_entries(Model, entries / "models.yaml"),
+        datasets=_entries(ProblemSet, entries / "datasets.yaml"),
+        benchmarks=_entries(Benchmark, entries / "benchmarks.yaml"),
+        suites=_named(Suite, suite_data.get("suites") or {}, suites_file, "suites."),
+        protocols=_named(Protocol, suite_data.get("protocols") or {}, suites_file, "protocols."),
+        optimizers=_optimizers(root / "optimizers"),
+        templates={path.stem: validated(Template, read_yaml(path), path) for path in _yaml_files(root / "templates")},
+    )
+    _check(registry)
+    return registry
+
+
+def load_config(path: Path, overrides: dict[str, object] | None = None) -> Config:
+    """`config.yaml`, with what the command line says over it."""
+    return validated(Config, {**read_yaml(path), **{key: _typed(value) for key, value in (overrides or {}).items()}}, path)
+
+
+def _typed(value: object) -> object:
+    """Below the first level, Snakemake's `--config a={b: false}` hands on every value as a text."""
+    if isinstance(value, dict):
+        return {key: _typed(item) for key, item in value.items()}
+    if isinstance(value, str) and isinstance(scalar := yaml.safe_load(value) if value else value, bool | int | float):
+        return scalar
+    return value
+
+
+def _entries(model: type[S], path: Path) -> dict[str, S]:
+    return _named(model, read_yaml(path), path)
+
+
+def _named(model: type[S], data: dict[str, object], path: Path, prefix: str = "") -> dict[str, S]:
+    return {_checked_name(name, path): validated(model, entry, path, f"{prefix}{name}") for name, entry in data.items()}
+
+
+def _checked_name(name: object, path: Path) -> str:
+    try:
+        return _NAME.validate_python(name)
+    except ValidationError:
+        raise UserError(f"{path}: the name `{name}` must have lower-case letters, digits and single hyphens only") from None
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.yaml"))
+    for path in files:
+        _checked_name(path.stem, path)
+    return files
+
+
+def _optimizers(folder: Path) -> dict[str, Optimizer]:
+    """Optimizer files; `base: NAME` starts from another one's values."""
+    raw = {path.stem: read_yaml(path) for path in _yaml_files(folder)}
+    return {name: validated(Optimizer, _with_base(name, raw, folder, ()), folder / f"{name}.yaml") for name in raw}
+
+
+def _with_base(name: str, raw: dict[str, dict[str, object]], folder: Path, seen: tuple[str, ...]) -> dict[str, object]:
+    path = folder / f"{name}.yaml"
+    own = dict(raw[name])
+    base = own.pop("base", None)
+    if base is None:
+        return own
+    if base not in raw:
+        raise undefined(path, "base", str(base), list(raw))
+    if base in (*seen, name):
+        raise UserError(f"{path}: `base` leads back to `{base}`: {' -> '.join((*seen, name, str(base)))}")
+    return _merged(_with_base(str(base), raw, folder, (*seen, name)), own)
+
+
+def _merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:
+    merged = dict(base)
+    for key, value in own.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _check(registry: Registry) -> None:
+    """What no single entry can know."""
+    entries = registry.root / "registry"
+    if both := registry.datasets.keys() & registry.benchmarks.keys():
+        raise UserError(f"{entries / 'benchmarks.yaml'}: `{min(both)}` is in datasets.yaml too; training sets and benchmarks share one name space")
+    for name, model in registry.models.items():
+        if isinstance(model.source, Pretrained):
+            _check_pretrained(registry, name, model.source, entries / "models.yaml")
+    for file, sets in (("datasets.yaml", registry.datasets), ("benchmarks.yaml", registry.benchmarks)):
+        for name, problems in sets.items():
+            for excluded in problems.exclude:
+                if excluded not in registry.benchmarks or excluded == name:
+                    raise undefined(entries / file, f"{name}.exclude", excluded, [key for key in registry.benchmarks if key != name])
+                if registry.benchmarks[excluded].exclude:
+                    raise UserError(f"{entries / file}: `{name}.exclude` has `{excluded}`, which excludes others itself; chains of exclusion are not followed")
+            if problems.select.rule == "random" and problems.select.n is None:
+                raise UserError(f"{entries / file}: `{name}.select.n` is missing; the rule `random` needs it")
+            if problems.select.rule == "share" and problems.select.low >= problems.select.high:
+                raise UserError(f"{entries / file}: `{name}.select` has low {problems.select.low}, not below high {problems.select.high}")
+    for name, suite in registry.suites.items():
+        path, ids = entries / "suites.yaml", set()
+        for member in suite.members:
+            key = f"suites.{name}.members"
+            if member.benchmark not in registry.benchmarks:
+                raise undefined(path, key, member.benchmark, list(registry.benchmarks))
+            if member.protocol not in registry.protocols:
+                raise undefined(path, key, member.protocol, list(registry.protocols))
+            if member.template is not None and member.template not in registry.templates:
+                raise undefined(path, key, member.template, list(registry.templates))
+            if registry.protocols[member.protocol].temperature == 0 and member.samples > 1:
+                raise UserError(f"{path}: `{key}` wants {member.samples} samples of {member.benchmark} under `{member.protocol}`, which is greedy: they would be equal")
+            identity = (member.benchmark, member.template, member.protocol)
+            if identity in ids:
+                raise UserError(f"{path}: `{key}` has {member.benchmark} under `{member.protocol}` and the same template twice")
+            ids.add(identity)
+
+
+def _check_pretrained(registry: Registry, name: str, source: Pretrained, path: Path) -> None:
+    if source.model not in registry.models:
+        raise undefined(path, f"{name}.source.model", source.model, list(registry.models))
+    if source.train_set not in registry.datasets:
+        raise undefined(path, f"{name}.source.train_set", source.train_set, list(registry.datasets))
+    if source.template not in registry.templates:
+        raise undefined(path, f"{name}.source.template", source.template, list(registry.templates))
+    seen, here = {name}, source.model
+    while isinstance(onward := registry.models[here].source, Pretrained):
+        if here in seen or onward.model not in registry.models:
+            break
+        seen.add(here)
+        here = onward.model
+    if here in seen:
+        raise UserError(f"{path}: `{name}.source.model` leads back to `{here}`")

@@ -1,0 +1,246 @@
+"""Where models and problems come from, and how their identity is established."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from verizero.config.model import Betas, Count, Name, Positive, Probability, Section
+
+UNPINNED = "unpinned"
+
+
+class Hub(Section):
+    """A repository of a model hub. `scripts/pin.py` resolves its revision."""
+
+    kind: Literal["hub"]
+    repo: str
+    """Owner and name, for example `Qwen/Qwen2.5-Math-1.5B`."""
+    revision: str
+    """40 hexadecimal digits of a commit, or `unpinned`: then every run on it records and reports that."""
+    files: dict[str, str] = {}
+    """SHA-256 of each file, as `scripts/pin.py` found it; a download that differs is refused."""
+    subset: str | None = None
+    """For a data set: its configuration name."""
+    split: str | None = None
+    """For a data set: the split."""
+
+    @field_validator("revision")
+    @classmethod
+    def pinned_or_said(cls, revision: str) -> str:
+        """A branch or tag moves: it is no identity."""
+        if revision != UNPINNED and not (len(revision) == 40 and set(revision) <= set("0123456789abcdef")):
+            raise ValueError(f"revision is {revision!r}; it must be 40 hexadecimal digits (`python scripts/pin.py` resolves them) or `unpinned`")
+        return revision
+
+
+class Folder(Section):
+    """A Hugging Face model folder on this machine, relative to the repository or absolute."""
+
+    kind: Literal["folder"]
+    path: str
+    sha256: str | None = None
+    """SHA-256 over the folder's listing, as `scripts/pin.py` computes it."""
+
+
+class Gguf(Section):
+    """A GGUF file inside an installed Python package, dequantised to a Hugging Face folder."""
+
+    kind: Literal["gguf"]
+    package: str
+    """The distribution's name, which the environment locks."""
+    file: str
+    """The file's path inside the package's folder."""
+    sha256: str
+    """SHA-256 of the file; another one is refused."""
+
+
+class Architecture(Section):
+    """A Qwen2-style decoder small enough for a CPU."""
+
+    hidden_size: Count
+    intermediate_size: Count
+    layers: Count
+    heads: Count
+    kv_heads: Count
+    max_positions: Count
+    tie_embeddings: bool = True
+
+
+class Scratch(Section):
+    """A model with random weights and a character tokenizer: the start of the toy."""
+
+    kind: Literal["scratch"]
+    architecture: Architecture
+    alphabet: str
+    """Every character that the model can read or write, in the order of their ids."""
+    seed: int = 0
+
+
+class Pretrained(Section):
+    """Language-model training of another model on a data set with solutions (the `pretrain` stage)."""
+
+    kind: Literal["pretrain"]
+    model: Name
+    """The model to start from."""
+    train_set: Name
+    """Problems with a `solution` each; the loss is on the solution."""
+    template: Name
+    steps: Count
+    batch_size: Count
+    """Documents per optimizer step."""
+    learning_rate: Positive
+    """Peak; reached after `warmup_steps`, then falling linearly to 5 % of itself."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    adam_betas: Betas = [0.9, 0.98]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    max_grad_norm: Positive = 1.0
+    seed: int = 0
+
+
+ModelSource = Annotated[Hub | Folder | Gguf | Scratch | Pretrained, Field(discriminator="kind")]
+
+
+class Model(Section):
+    """A base model. Its name is what a run id says."""
+
+    source: ModelSource
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """How the prepared weights are stored."""
+    max_model_len: Count | None = None
+    """Longest prompt plus completion, in tokens; by default what the model's own configuration says."""
+    licence: str | None = None
+    note: str | None = None
+    """For readers; not part of the identity."""
+
+
+class Local(Section):
+    """A file under the mirror root that the environment variable VERIZERO_DATA names."""
+
+    kind: Literal["local"]
+    path: str
+    format: Literal["jsonl", "json", "parquet", "arrow-stream"]
+    sha256: str
+    """SHA-256 of the file; another one is refused."""
+
+
+class Sums(Section):
+    """Generated arithmetic with worked steps: named quantities are added one by one.
+
+    The problem `C3D18E5=` asks for C+D+E; a solution says each running total and ends in a box. With the
+    probabilities below a solution may slip, notice and redo a step, look at the chain a second time, or say the total
+    again, so that the length of a response is free to vary.
+    """
+
+    kind: Literal["sums"]
+    problems: Count
+    seed: int
+    min_terms: Count
+    max_terms: Count
+    two_digit: Probability = 0.0
+    """Probability that a term has two digits."""
+    slip: Probability = 0.0
+    """Probability that a step's total is off by 1, 2 or 10."""
+    redo_after_slip: Probability = 0.0
+    redo: Probability = 0.0
+    """Probability that a right step is done again."""
+    second_look: Probability = 0.0
+    second_look_if_wrong: Probability = 0.0
+    verbatim: Probability = 0.9
+    """Probability that a second look copies the first chain."""
+    repeat_total: Probability = 0.0
+    repeat_total_if_wrong: Probability = 0.0
+
+
+ProblemSource = Annotated[Hub | Local | Sums, Field(discriminator="kind")]
+
+
+class Fields(Section):
+    """Which columns of a source hold what. A dotted name reaches into a record, `prompt.0.content` into a list."""
+
+    problem: str = "problem"
+    answer: str = "answer"
+    solution: str | None = None
+    id: str | None = None
+
+
+class Filter(Section):
+    """One filter; the number of problems before and after it is recorded."""
+
+    max_problem_characters: Count | None = None
+    numeric_answer: bool = False
+    """Keep problems whose answer is a plain number."""
+    distinct: bool = False
+    """Keep the first of problems with the same normalised text."""
+
+
+class Selection(Section):
+    """Which of the filtered problems make the set, by a named, seeded rule.
+
+    `all`: every one. `random`: the `n` problems that come first in the order of SHA-256(seed, problem). `share`: the
+    problems whose SHA-256(seed, problem), read as a fraction of 1, lies in [low, high): two disjoint shares of a source
+    never meet, whatever is filtered.
+    """
+
+    rule: Literal["all", "random", "share"] = "all"
+    n: Count | None = None
+    seed: int = 0
+    low: Probability = 0.0
+    high: Probability = 1.0
+
+
+class ProblemSet(Section):
+    """A set of problems: a training set or a benchmark."""
+
+    source: ProblemSource
+    fields: Fields = Fields()
+    answer_from: Literal["field", "after-hashes", "last-box"] = "field"
+    """`after-hashes`: behind the last `####` of the answer column; `last-box`: in its last `\\boxed{}`."""
+    filters: list[Filter] = []
+    exclude: list[Name] = []
+    """Benchmarks whose problems are kept out, by normalised text; how many there were is recorded."""
+    select: Selection = Selection()
+    licence: str | None = None
+    note: str | None = None
+    """For readers; not part of the identity."""
+
+
+class Benchmark(ProblemSet):
+    """Problems that are only ever evaluated on."""
+
+    n: Count | None = None
+    """The number of problems that there must be."""
+    sha256: str | None = None
+    """SHA-256 of the normalised (id, problem, gold) rows that must result."""
+
+
+class Protocol(Section):
+    """How completions are decoded."""
+
+    temperature: Annotated[float, Field(ge=0)]
+    """0 is greedy."""
+    max_tokens: Count
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    seed: int = 0
+
+
+class Member(Section):
+    """One benchmark of a suite: which template, which protocol, how many samples."""
+
+    benchmark: Name
+    protocol: Name
+    template: Name | None = None
+    """By default the template that the run was trained with; for a base model, each template of the study."""
+    samples: Count = 1
+    """Completions for each problem (k)."""
+
+
+class Suite(Section):
+    """What one start of an engine serves."""
+
+    members: Annotated[list[Member], Field(min_length=1)]
+    engine: Literal["transformers", "vllm"] = "transformers"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """In what precision the engine computes; other precision, other samples."""
+    grader: Name = "verizero"

@@ -1,0 +1,92 @@
+"""A study: a product of named things, and what its runs are evaluated on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from verizero.config.model import Count, Name, Probability, Section
+
+
+class Evaluation(Section):
+    """Which subjects meet which suites."""
+
+    suites: list[Name]
+    """For each chosen checkpoint of each run, and for each base model as step 0."""
+    probes: list[Name] = []
+    """For the base models only."""
+    checkpoints: Literal["last", "all"] = "last"
+    """The rule by which checkpoints are chosen; `all` are those that the optimizer keeps."""
+
+
+class Study(Section):
+    """One question, asked of every combination of the named things."""
+
+    question: str
+    """One sentence; it heads the report."""
+    models: Annotated[list[Name], Field(min_length=1)]
+    train_sets: Annotated[list[Name], Field(min_length=1)]
+    templates: Annotated[list[Name], Field(min_length=1)]
+    optimizers: Annotated[list[Name], Field(min_length=1)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    evaluation: Evaluation
+    confidence: Probability = 0.95
+    """Of every interval."""
+
+    @field_validator("models", "train_sets", "templates", "optimizers", "seeds")
+    @classmethod
+    def distinct(cls, values: list[object]) -> list[object]:
+        """Twice the same seed would count one run as two."""
+        twice = [value for value in values if values.count(value) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} is listed {values.count(twice[0])} times; list each once")
+        return values
+
+
+class Dvc(Section):
+    """DVC tracks payloads."""
+
+    enabled: bool = True
+    push: bool = False
+    """Push to the default remote after each study."""
+
+
+class Mlflow(Section):
+    """MLflow logs runs."""
+
+    enabled: bool = True
+    uri: str = "sqlite:///results/mlflow.db"
+    """Any tracking server; recorded, never compared."""
+
+
+class Tracking(Section):
+    """Where results are copied to. Nothing here is part of any result's identity."""
+
+    enabled: bool = True
+    """False switches off both."""
+    dvc: Dvc = Dvc()
+    mlflow: Mlflow = Mlflow()
+
+
+class Runtime(Section):
+    """How jobs are run. Nothing here changes a result's identity; a profile's `set-resources` goes before it."""
+
+    train_threads: Count = 1
+    generate_threads: Count = 1
+    gpus: Annotated[int, Field(ge=0)] = 0
+    """GPUs of a training, pretraining or generating job."""
+    micro_batch_tokens: Count = 16384
+    """Tokens in one forward pass of the learner."""
+    train_minutes: Count = 720
+    generate_minutes: Count = 240
+    mem_mb: Count = 6000
+
+
+class Config(Section):
+    """`config/config.yaml`."""
+
+    study: Name = "demo"
+    """Which of `config/studies/` to run; `--config study=NAME` overrides it."""
+    tracking: Tracking = Tracking()
+    runtime: Runtime = Runtime()

@@ -1,0 +1,70 @@
+"""How good a response is, compared with the other responses to its prompt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Baseline = Literal["none", "group-mean", "leave-one-out"]
+Scale = Literal["none", "group-std"]
+
+
+def advantages(
+    reward: Float[Tensor, " response"],
+    group: Int[Tensor, " response"],
+    baseline: Baseline,
+    scale: Scale = "none",
+    epsilon: float = 1e-8,
+) -> Float[Tensor, " response"]:
+    """Advantage of each response: its reward less a baseline, divided by a scale.
+
+    - `group-mean` without scale: Dr. GRPO (arXiv 2503.20783, section 3.2).
+    - `group-mean` over `group-std`: GRPO (arXiv 2402.03300, section 4.1.2); the standard deviation is the unbiased
+      one, as in the code of papers A, B and C, and `epsilon` is added to it.
+    - `leave-one-out`: the mean of the *other* responses, RLOO (arXiv 2402.14740, equation 4); G/(G-1) times Dr. GRPO's.
+
+    With a baseline, a response of a group whose rewards are all equal has an advantage of exactly 0, whatever rounding does.
+
+    Args:
+        reward: any real reward of each response; all ranks' responses of the step.
+        group: an id shared by the responses to one prompt, in any order.
+
+    Raises:
+        ValueError: a baseline or scale needs at least two responses in each group.
+    """
+    _, index = torch.unique(group, return_inverse=True)
+    size = _group_sum(torch.ones_like(reward), index)
+    if (baseline != "none" or scale != "none") and bool((size < 2).any()):
+        raise ValueError(f"a group has a single response; baseline `{baseline}` and scale `{scale}` compare it with others")
+    mean = _group_sum(reward, index) / size
+    match baseline:
+        case "none":
+            advantage = reward.clone()
+        case "group-mean":
+            advantage = reward - mean
+        case "leave-one-out":
+            advantage = (reward - mean) * size / (size - 1)
+        case _:
+            raise ValueError(f"no baseline is called `{baseline}`")
+    if scale == "group-std":
+        variance = _group_sum((reward - mean) ** 2, index) / (size - 1)
+        advantage = advantage / (variance.sqrt() + epsilon)
+    elif scale != "none":
+        raise ValueError(f"no scale is called `{scale}`")
+    return advantage if baseline == "none" else advantage.masked_fill(zero_variance(reward, group), 0.0)
+
+
+def zero_variance(reward: Float[Tensor, " response"], group: Int[Tensor, " response"]) -> Bool[Tensor, " response"]:
+    """Whether all rewards of a response's group are equal, so that the group says nothing about what to prefer."""
+    groups, index = torch.unique(group, return_inverse=True)
+    highest = reward.new_full((len(groups),), -torch.inf).scatter_reduce(0, index, reward, "amax")
+    lowest = reward.new_full((len(groups),), torch.inf).scatter_reduce(0, index, reward, "amin")
+    return (highest == lowest)[index]
+
+
+def _group_sum(value: Float[Tensor, " response"], index: Int[Tensor, " response"]) -> Float[Tensor, " response"]:
+    """The sum over its group, for each response."""
+    return torch.zeros_like(value).index_add_(0, index, value)[index]

@@ -1,0 +1,1 @@
+"""Language models as policies: loading, conversion, saving, and log-probabilities."""

@@ -1,0 +1,1 @@
+"""Problems and where they come from: sources, filters, selection, contamination, templates."""

@@ -1,0 +1,73 @@
+"""Rows of a source become problems, by the field mapping."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from verizero.artifacts.canonical import sha256_text
+from verizero.artifacts.errors import UserError
+from verizero.config.sources import ProblemSet
+from verizero.problems.golds import NoGold, golds
+from verizero.problems.problem import Problem
+from verizero.problems.text import normalised
+
+_ABSENT = object()
+
+
+def problems_of(rows: Iterable[dict[str, Any]], entry: ProblemSet) -> list[Problem]:
+    """Map every row.
+
+    An id is what `fields.id` names, or the first 16 hex digits of the SHA-256 of the normalised text; a text that is there
+    again gets `-2`, `-3`.
+
+    Raises:
+        UserError: a field is missing in a row, holds nothing usable, or two rows have one id.
+    """
+    found: list[Problem] = []
+    times: Counter[str] = Counter()
+    for number, row in enumerate(rows, 1):
+        text = _text(row, entry.fields.problem, "problem", number)
+        try:
+            answers = golds(_value(row, entry.fields.answer, "answer", number), entry.answer_from)
+        except NoGold as error:
+            raise UserError(f"row {number} of the source: `{entry.fields.answer}` (fields.answer) holds {error}; answer_from is `{entry.answer_from}`") from None
+        solution = _text(row, entry.fields.solution, "solution", number) if entry.fields.solution else None
+        if entry.fields.id:
+            identity = str(_value(row, entry.fields.id, "id", number))
+            times[identity] += 1
+            if times[identity] > 1:
+                raise UserError(f"row {number} of the source: the id {identity} (`{entry.fields.id}`, fields.id) is there twice; name another field, or leave fields.id out")
+        else:
+            identity = sha256_text(normalised(text))[:16]
+            times[identity] += 1
+            identity += f"-{times[identity]}" if times[identity] > 1 else ""
+        found.append(Problem(id=identity, problem=text, answers=answers, solution=solution))
+    if not found:
+        raise UserError("the source has no rows")
+    return found
+
+
+def _text(row: dict[str, Any], name: str, what: str, number: int) -> str:
+    value = _value(row, name, what, number)
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"row {number} of the source: `{name}` (fields.{what}) holds {str(value)[:40]!r}, a {type(value).__name__}; it must be a text")
+    return value
+
+
+def _value(row: dict[str, Any], name: str, what: str, number: int) -> Any:
+    """`name` in a row: a column of that very name, else a path into records and lists."""
+    if name in row:
+        return row[name]
+    here: Any = row
+    for part in name.split("."):
+        if isinstance(here, dict):
+            here = here.get(part, _ABSENT)
+        elif isinstance(here, list) and part.isdigit() and int(part) < len(here):
+            here = here[int(part)]
+        else:
+            here = _ABSENT
+        if here is _ABSENT:
+            raise UserError(f"row {number} of the source: there is no `{name}` (fields.{what}); its columns: {', '.join(sorted(row))}")
+    return here

@@ -1,0 +1,1 @@
+"""Answer extraction, verification in killable workers, and graders."""

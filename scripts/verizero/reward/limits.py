@@ -1,0 +1,118 @@
+"""Bounds on an answer's text, checked before any regular expression or algebra sees it. Every check is linear."""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+
+MAX_RESPONSE = 2_000_000
+MAX_ANSWER = 4_000
+MAX_DIGIT_RUN = 1_000
+MAX_NESTING = 50
+MAX_POWERS = 3
+"""Powers of powers: `^` inside `^` inside `^` is the most."""
+MAX_SIZE = 50_000.0
+"""Digits that evaluating the answer may produce, by a bound from above on what powers and factorials make."""
+
+SMALL = math.log10(2)
+
+
+def exceeded(answer: str) -> str | None:
+    """Which limit an answer exceeds; None when it may be looked at."""
+    if len(answer) > MAX_ANSWER:
+        return "length"
+    if max((sum(1 for _ in run) for digit, run in groupby(answer, str.isdigit) if digit), default=0) > MAX_DIGIT_RUN:
+        return "digits"
+    depth = deepest = 0
+    for character in answer:
+        depth = max(depth + (character in "([{") - (character in ")]}"), 0)
+        deepest = max(deepest, depth)
+    if deepest > MAX_NESTING:
+        return "nesting"
+    reader = _Sizes(answer)
+    size = reader.sequence("")
+    if reader.deepest_power > MAX_POWERS:
+        return "powers"
+    return "size" if size > MAX_SIZE else None
+
+
+class _Sizes:
+    """Reads an answer once and bounds how many digits its value can have.
+
+    Sizes are decimal logarithms. A symbol counts as a small number; a product or sum has at most the sum of its parts'
+    sizes, a power the base's times the exponent, a factorial n at most n times that of n. Powers of symbols count too:
+    expanding them costs as much.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text, self.place = text, 0
+        self.power = self.deepest_power = 0
+
+    def sequence(self, closing: str) -> float:
+        """The size of everything up to a closing bracket."""
+        total = item = 0.0
+        value: float | None = None  # of the item, where it is a written number
+        while self.place < len(self.text):
+            character = self.text[self.place]
+            if character in ")]}":
+                self.place += 1
+                break
+            if character == "^":
+                item *= self._power()
+                value = None
+            elif character == "!":
+                self.place += 1
+                item, value = (value if value is not None else 10.0 ** min(item, 12.0)) * item, None
+            elif character.isspace():
+                self.place += 1
+            else:
+                total += item
+                item, value = self._item()
+        return min(total + item, 1e18)
+
+    def _item(self) -> tuple[float, float | None]:
+        character = self.text[self.place]
+        if character in "([{":
+            self.place += 1
+            begin = self.place
+            size = self.sequence(character)
+            inner = self.text[begin : self.place - 1].strip()
+            return size, _written(inner) if inner.isdigit() else None
+        if character.isdigit():
+            begin = self.place
+            while self.place < len(self.text) and self.text[self.place].isdigit():
+                self.place += 1
+            value = _written(self.text[begin : self.place])
+            return max(math.log10(max(value, 1.0)), SMALL), value
+        if character == "*" and self.text.startswith("**", self.place):  # a power as programs write it
+            self.text = self.text[: self.place] + " ^" + self.text[self.place + 2 :]
+            return 0.0, None
+        self.place += 1
+        if character == "\\":
+            while self.place < len(self.text) and self.text[self.place].isalpha():
+                self.place += 1
+            return 0.0, None
+        return (SMALL if character.isalpha() else 0.0), None
+
+    def _power(self) -> float:
+        """The value of the exponent behind a `^`, at least 1; towers are read from the right."""
+        self.place += 1
+        self.power += 1
+        self.deepest_power = max(self.deepest_power, self.power)
+        if self.power > MAX_POWERS:
+            self.place = len(self.text)
+            return 1.0
+        while self.place < len(self.text) and (self.text[self.place].isspace() or self.text[self.place] in "+-"):
+            self.place += 1
+        if self.place >= len(self.text) or self.text[self.place] in ")]}":
+            self.power -= 1
+            return 1.0
+        size, value = self._item()
+        if self.place < len(self.text) and self.text[self.place] == "^":
+            size, value = size * self._power(), None
+        self.power -= 1
+        return max(value if value is not None else 10.0 ** min(size, 12.0), 1.0)
+
+
+def _written(digits: str) -> float:
+    return float(digits[:300])

@@ -1,0 +1,85 @@
+r"""One text for answers that only look different, before any algebra: what is stripped here never carries the value."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SIZING = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|,|!|;|:|>|(?:phantom|hspace|vspace)\*?\{[^{}]*\})(?![A-Za-z])|\\(?:left|right)(?=\\[{}])")
+_FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(\d)")
+_SHORT_ROOT = re.compile(r"\\sqrt\s*(\d)")
+_STYLE = re.compile(r"\\(?:mathrm|mathbf|mathit|mathsf|rm|bf|textbf|textit|textrm|textnormal|operatorname|mbox|text)\s*\{([^{}\\$]*)\}")
+_WORDS = re.compile(r"[A-Za-z][A-Za-z ,.'\-]*")
+_TRAILING = ".,;:!"
+_UNICODE = {
+    "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "π": r"\pi ", "∞": r"\infty ", "°": r"^{\circ}", "√": r"\sqrt ",
+    "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∅": r"\emptyset ", "±": r"\pm ", "∈": r"\in ", "\u00a0": " ",
+}  # fmt: skip
+_UNICODE_TABLE = str.maketrans(_UNICODE)
+
+
+def tidied(text: str) -> str:
+    r"""The answer without dollars, sizing commands, a surrounding box or braces, and a full stop at its end.
+
+    `\dfrac`, `\tfrac` become `\frac`, `\frac12` `\frac{1}{2}`, Unicode signs LaTeX, `\text{...}` keeps its braces (units
+    and words are told apart later). NFKC is not applied: it would make `5²` into `52`.
+    """
+    text = text.translate(_UNICODE_TABLE)
+    text = _superscripts(text)
+    text = text.replace("\\$", "").replace("$", "").replace("\\(", "").replace("\\)", "").replace("\\[", "").replace("\\]", "")
+    text = _SIZING.sub("", text).replace("\\ ", " ").replace("~", " ").replace("{,}", ",")
+    text = _FRACTION.sub(r"\\frac", text)
+    text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
+    text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
+    text = " ".join(text.split())
+    while (inner := _without_shell(text)) != text:
+        text = inner
+    return text
+
+
+def compact(text: str) -> str:
+    r"""A tidied text without spaces and text commands, for exact comparison: `\text{ cm}` becomes `cm`."""
+    return "".join(_STYLE.sub(r"\1", text).split())
+
+
+def words(text: str) -> str | None:
+    r"""The words, lower case, when an answer consists of nothing else (`\text{Monday}` -> `monday`); else None."""
+    plain = _STYLE.sub(r"\1", text).strip(" .")
+    return " ".join(plain.casefold().split()) if len(plain) > 1 and _WORDS.fullmatch(plain) else None
+
+
+def letter(text: str) -> str | None:
+    r"""The letter of a multiple-choice answer: `B`, `(B)`, `\text{(B)}`, `B. 12`, `(B) 12`; else None."""
+    plain = _STYLE.sub(r"\1", text).strip()
+    match = re.fullmatch(r"\(?([A-Ja-j])\)?|\(([A-J])\)\s*\S.*|([A-J])[.:)]\s*\S.*", plain)
+    return next(group for group in match.groups() if group).upper() if match else None
+
+
+def _without_shell(text: str) -> str:
+    text = text.strip().rstrip(_TRAILING).strip() if not text.endswith(("\\!", "\\,", "\\;", "\\:")) and not re.search(r"\d!$|[)}\]a-z]!$", text) else text.strip()
+    for opening in ("\\boxed{", "\\fbox{", "{", "\\text{", "\\mathrm{", "\\textbf{", "\\mathbf{", "\\mbox{"):
+        if text.startswith(opening) and text.endswith("}") and _closes_at_end(text, len(opening)):
+            inner = text[len(opening) : -1]
+            if opening.startswith(("\\text", "\\m")) and words(inner) is not None:
+                return text
+            return inner
+    return text
+
+
+def _closes_at_end(text: str, begin: int) -> bool:
+    depth, place = 1, begin
+    while place < len(text):
+        character = text[place]
+        if character == "\\":
+            place += 1
+        elif character in "{}":
+            depth += 1 if character == "{" else -1
+            if depth == 0:
+                return place == len(text) - 1
+        place += 1
+    return False
+
+
+def _superscripts(text: str) -> str:
+    return "".join(f"^{unicodedata.normalize('NFKC', character)}" if character in "⁰¹²³⁴⁵⁶⁷⁸⁹" else character for character in text)

@@ -1,0 +1,119 @@
+r"""Plain numbers, exactly and without a computer algebra system: integers, decimals, fractions, percents, with or without a unit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from verizero.reward.normalisation import compact
+
+RELATIVE_TOLERANCE = Fraction(1, 10**9)
+"""Two numbers of which one is written as a decimal are equal within this share of the gold."""
+
+_MAX_EXPONENT = 400
+_DIGITS = r"(?:\d{1,3}(?:(?:,|\s)\d{3})+|\d+)"
+_NUMBER = re.compile(rf"([+-]?)\s*(?:({_DIGITS})(?:\.(\d*))?|\.(\d+))(?:\\overline\{{(\d+)\}})?(?:\s*(?:[eE]|(?:\\times|\\cdot|\*)\s*10\s*\^)\s*(?:\{{\s*([+-]?\d+)\s*\}}|([+-]?\d+)))?")
+_FRACTION = re.compile(r"([+-]?)\s*\\frac\s*\{\s*([+-]?\d+)\s*\}\s*\{\s*([+-]?\d+)\s*\}|([+-]?)\s*(\d+)\s*/\s*(\d+)|\(?([+-]?\d+)\)?/\(?(\d+)\)?")
+_MIXED = re.compile(r"([+-]?)\s*(\d+)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
+_PERCENT = re.compile(r"\s*(?:\\?%|\\text\{\s*percent\s*\}|percent)$")
+_DEGREES = re.compile(r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree|degrees?|\\text\{\s*degrees?\s*\})$")
+_TEXT_UNIT = re.compile(r"\s*\\(?:text|mathrm|mbox|textrm|textbf|rm)\s*\{\s*([^{}\d\\]*)\}\s*(\^\s*(?:\{\s*-?\d\s*\}|\d))?$")
+_WORD_UNIT = re.compile(r"\s+([A-Za-z]{2,}(?:[ /][A-Za-z]+){0,3}|[A-Za-z]{2,}\s*\^\s*(?:\{\s*\d\s*\}|\d))$")
+_NO_UNIT = frozenset("pi sin cos tan cot sec csc log ln exp sqrt frac mod or and base inf infinity oo hundred thousand million billion trillion dozen score half third quarter percent".split())
+_SHORT_UNITS = frozenset("cm mm km ft in yd mi kg mg lb oz ml hr min sec mph kph rs".split())
+
+
+@dataclass(frozen=True)
+class Number:
+    """A written number: its exact value, whether it is written as a decimal, and what stands behind it."""
+
+    value: Fraction
+    decimal: bool = False
+    percent: bool = False
+    unit: str | None = None
+
+
+def read_number(text: str) -> Number | None:
+    r"""The number that a tidied answer is, or that it ends a chain of equations with (`x=5`, `C(5,2)=10`); else None.
+
+    A chain with two different numbers (`5=6`) is none.
+    """
+    if "=" in text:
+        parts = [part.strip() for part in text.split("=")]
+        found = read_number(parts[-1]) if len(parts) <= 4 and all(parts) else None
+        others = [_read(part) for part in parts[:-1]]
+        return found if found and all(other is None or equal(other, found) for other in others) and any(other is None for other in others) else None
+    return _read(text)
+
+
+def equal(gold: Number, answer: Number) -> bool:
+    """Whether two numbers are the same: exactly, or within the relative tolerance when one is a decimal.
+
+    A percent sign is optional: 40 % equals 40 and 0.4. A unit is optional, but two units must be the same.
+    """
+    if gold.unit and answer.unit and gold.unit != answer.unit:
+        return False
+    tolerance = RELATIVE_TOLERANCE if gold.decimal or answer.decimal else Fraction(0)
+    pairs = {(gold.value, answer.value)}
+    if gold.percent != answer.percent:
+        pairs.add((gold.value / 100 if gold.percent else gold.value, answer.value / 100 if answer.percent else answer.value))
+    return any(abs(left - right) <= tolerance * abs(left) for left, right in pairs)
+
+
+def _read(text: str) -> Number | None:
+    text = text.strip()
+    percent = degrees = False
+    unit = None
+    if match := _PERCENT.search(text):
+        text, percent = text[: match.start()], True
+    elif match := _DEGREES.search(text):
+        text, degrees = text[: match.start()], True
+    elif match := _TEXT_UNIT.search(text):
+        text, unit = text[: match.start()], _unit(match[1], match[2])
+    elif (match := _WORD_UNIT.search(text)) and _is_unit(match[1]):
+        text, unit = text[: match.start()], _unit(match[1], None)
+    found = _bare(text.strip())
+    if found is None:
+        return None
+    return Number(found.value, found.decimal, percent, "degrees" if degrees else unit)
+
+
+def _bare(text: str) -> Number | None:
+    if match := _NUMBER.fullmatch(text):
+        sign, whole, places, bare_places, repeating, braced, exponent = match.groups()
+        if repeating and places is None:
+            return None
+        power = int(braced or exponent or 0)
+        if abs(power) > _MAX_EXPONENT:
+            return None
+        places = places or bare_places or ""
+        value = Fraction(int(re.sub(r"\D", "", whole or "") or 0)) + (Fraction(int(places), 10 ** len(places)) if places else 0)
+        if repeating:
+            value += Fraction(int(repeating), (10 ** len(repeating) - 1) * 10 ** len(places))
+        value *= Fraction(10) ** power
+        return Number(-value if sign == "-" else value, decimal=bool(places and not repeating) or power != 0)
+    if match := _MIXED.fullmatch(text):
+        if int(match[4]) == 0:
+            return None
+        value = int(match[2]) + Fraction(int(match[3]), int(match[4]))
+        return Number(-value if match[1] == "-" else value)
+    if match := _FRACTION.fullmatch(text):
+        sign, top, bottom = next((groups[0], groups[1], groups[2]) for groups in (match.group(1, 2, 3), match.group(4, 5, 6), ("", match[7], match[8])) if groups[1])
+        if int(bottom) == 0:
+            return None
+        value = Fraction(int(top), int(bottom))
+        return Number(-value if sign == "-" else value)
+    return None
+
+
+def _is_unit(words: str) -> bool:
+    """Words of three letters or more, or short known units: `ab` could be a product."""
+    parts = re.findall(r"[A-Za-z]+", words.lower())
+    return not any(part in _NO_UNIT for part in parts) and (len(parts[0]) >= 3 or parts[0] in _SHORT_UNITS)
+
+
+def _unit(words: str, power: str | None) -> str | None:
+    text = re.sub(r"[{}\s]", "", compact(words).lower() + (power or "")).rstrip(".")
+    text = text.removesuffix("s") if len(text) > 2 else text
+    return text or None

@@ -1,0 +1,1 @@
+"""DVC, MLflow, audit, restore."""

@@ -1,0 +1,172 @@
+"""Is the chain whole? Every file on the way is hashed again, and the number is computed again from its grades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from verizero.analysis.cells import recompute
+from verizero.artifacts.canonical import sha256_file
+from verizero.artifacts.errors import UserError
+from verizero.artifacts.manifest import broken_files, digest_of, payload_folder
+from verizero.tracking.chain import DAMAGE
+from verizero.tracking.lineage import Artifact
+from verizero.tracking.table import Source, TableRow
+
+
+@dataclass
+class Verification:
+    """What was found.
+
+    Attributes:
+        broken: the first broken link, in one sentence; None when there is none.
+        absent: payload folders that are not here, so that they could not be hashed.
+        artifacts, files: how many manifests were checked and how many files hashed.
+    """
+
+    broken: str | None = None
+    absent: list[Path] = field(default_factory=list)
+    artifacts: int = 0
+    files: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0: whole; 1: broken; 3: nothing is broken, but not everything is here."""
+        return 1 if self.broken else 3 if self.absent else 0
+
+    def sentence(self) -> str:
+        """The outcome in one line."""
+        if self.broken:
+            return f"BROKEN: {self.broken}"
+        done = f"{self.artifacts} manifests and {self.files} files are what they should be"
+        if self.absent:
+            return f"NOT VERIFIED: {_remedy(self.absent)} ({done})"
+        return f"VERIFIED: {done}, and the grades give the same estimate and interval"
+
+
+def _remedy(absent: list[Path]) -> str:
+    """Payloads and event logs come from DVC; a study's own files are in git, or are made again."""
+    tracked = [path for path in absent if "studies" not in path.parts]
+    said = [f"{len(tracked)} payloads are not here; `dvc pull {' '.join(f'{path}.dvc' for path in tracked)}` brings them"] if tracked else []
+    if own := [path for path in absent if path not in tracked]:
+        said.append(f"{len(own)} files of the study are not here (first: {own[0]}); bring them with git, or run aggregate again")
+    return "; ".join(said)
+
+
+def verify(row: TableRow) -> Verification:
+    """Check everything that a row follows from, from the table downwards; stops at the first broken link."""
+    found = Verification()
+    try:
+        found.broken = next(_broken(row, found), None)
+    except UserError as error:
+        found.broken = str(error)
+    return found
+
+
+def _broken(row: TableRow, found: Verification) -> Iterator[str]:
+    study = row.study
+    yield from _edited_table(row)
+    yield from _own(study, found)
+    if not row.sources:
+        yield f"{row.table}: no grades of this row are here"
+    checked = {study.path}
+    for source in row.sources:
+        yield from _suite(study, source, found, checked)
+    if not found.absent:
+        yield from _other_numbers(row)
+
+
+def _edited_table(row: TableRow) -> Iterator[str]:
+    listed = {entry.path: entry.sha256 for entry in row.study.manifest.files}
+    name = row.table.relative_to(row.table.parents[1]).as_posix()
+    if name not in listed:
+        yield f"{row.table} is not among the files of {row.study.path}"
+    elif sha256_file(row.table) != listed[name]:
+        try:
+            differences = list(_other_numbers(row))
+        except DAMAGE:
+            differences = []
+        yield differences[0] if differences else f"{row.table} was changed after it was published: its SHA-256 is not the one in {row.study.path}"
+
+
+def _other_numbers(row: TableRow) -> Iterator[str]:
+    again = recompute(row.spec, row.texts, row.results)
+    for column, text in row.texts.items():
+        if again[column] != text:
+            yield f"{row.table}: {column} is {text or 'empty'}, but its grades give {again[column] or 'nothing'}"
+
+
+def _suite(study: Artifact, source: Source, found: Verification, checked: set[Path]) -> Iterator[str]:
+    """Down from the study through a graded suite, following the one member that counts."""
+    suite, grades = source.suite, source.grades
+    used = {artifact.path: study.manifest.inputs[name] for name, artifact in study.upstream().items()}
+    if suite.path not in used:
+        yield f"{suite.path} is not among the inputs of {study.path}"
+    yield from _at(suite, used[suite.path], study, found)
+    checked.add(suite.path)
+    yield from _at(grades, suite.manifest.parts[source.member], suite, found)
+    checked.add(grades.path)
+    samples_suite = suite.upstream()["samples"]
+    yield from _at(samples_suite, suite.manifest.inputs["samples"], suite, found)
+    checked.add(samples_suite.path)
+    member = grades.upstream()["samples"]
+    listed = samples_suite.manifest.parts.get(source.member)
+    if listed is None or digest_of(member.path) != listed:
+        yield f"{member.path} is not the member that {samples_suite.path} lists"
+    for artifact in (grades, samples_suite, suite):
+        yield from _below(artifact, found, checked)
+    for path, digest in used.items():
+        if path in checked and digest_of(path) != digest:
+            yield f"{path} is not the one that {study.path} was made from: its SHA-256 is {digest_of(path)[:16]}…"
+
+
+def _below(artifact: Artifact, found: Verification, checked: set[Path]) -> Iterator[str]:
+    for name, other in artifact.upstream().items():
+        wanted = artifact.manifest.inputs[name]
+        if other.path not in checked:
+            checked.add(other.path)
+            yield from _at(other, wanted, artifact, found)
+            yield from _below(other, found, checked)
+        elif digest_of(other.path) != wanted:
+            yield _other(other, artifact)
+
+
+def _at(artifact: Artifact, wanted: str, consumer: Artifact, found: Verification) -> Iterator[str]:
+    """An artifact where a consumer expects it: there, well-formed, the one that was used, and whole."""
+    if not artifact.path.is_file():
+        yield f"{artifact.path} is missing; {consumer.path} was made from it"
+    _ = artifact.manifest
+    if digest_of(artifact.path) != wanted:
+        yield _other(artifact, consumer)
+    yield from _own(artifact, found)
+
+
+def _other(artifact: Artifact, consumer: Artifact) -> str:
+    return f"{artifact.path} is not the one that {consumer.path} was made from: its SHA-256 is {digest_of(artifact.path)[:16]}…"
+
+
+def _own(artifact: Artifact, found: Verification) -> Iterator[str]:
+    """The manifest follows its schema, the record is of this manifest, and the files are the ones listed."""
+    manifest, record = artifact.manifest, artifact.record
+    if record.manifest_sha256 != digest_of(artifact.path):
+        yield f"{artifact.path} is not the manifest that its record.json describes: its SHA-256 is {digest_of(artifact.path)[:16]}…"
+    for name, digest in record.files.items():
+        file = artifact.path.parent / name
+        if not file.is_file():
+            found.absent.append(file)
+        elif sha256_file(file) != digest:
+            yield f"{file} has another SHA-256 than record.json says"
+    payload = payload_folder(artifact.path, manifest.kind)
+    gone = [payload / entry.path for entry in manifest.files if not (payload / entry.path).is_file()]
+    if manifest.kind == "study" and gone:
+        found.absent += gone
+        yield from (f"{payload / entry.path} has another SHA-256 than {artifact.path} says" for entry in manifest.files if payload / entry.path not in gone and sha256_file(payload / entry.path) != entry.sha256)
+    elif manifest.files and not payload.exists():
+        found.absent.append(payload)
+    else:
+        yield from broken_files(artifact.path)
+        found.files += len(manifest.files)
+    found.artifacts += 1
+
+

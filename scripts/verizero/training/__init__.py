@@ -1,0 +1,1 @@
+"""The learner, its batches, the training loop and its checkpoints."""

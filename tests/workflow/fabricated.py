@@ -1,0 +1,168 @@
+"""A small study's results made by real `Job`s with payloads that were never computed.
+
+What is tested on it is what follows artifacts: DVC, MLflow, audit, restore. Specs, manifests, records and the table are real.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verizero.analysis.cells import COLUMNS, rows_of
+from verizero.artifacts.events import EventLog
+from verizero.artifacts.job import Job
+from verizero.artifacts.rows import write_rows
+from verizero.config.expansion import parse_run, parse_subject
+from verizero.config.plan import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "mini"
+STUDY = """question: Does a fabricated study follow the chain?
+models: [tiny]
+train_sets: [sums]
+templates: [plain]
+optimizers: [grpo-toy, dr-grpo-toy]
+seeds: [1, 2]
+evaluation:
+  suites: [toy]
+"""
+
+
+@dataclass(frozen=True)
+class Fabricated:
+    """A checkout with results.
+
+    Args:
+        root: the copy's folder; `results/` lies in it.
+    """
+
+    root: Path
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(self.root, {"study": NAME})
+
+    @property
+    def table(self) -> Path:
+        return self.results / "studies" / NAME / "tables" / "main.csv"
+
+    def manifest(self, *parts: str) -> Path:
+        return self.results.joinpath(*parts) / "manifest.json"
+
+    def run_ids(self) -> list[str]:
+        return [run.id for run in self.plan.spec.runs]
+
+
+def fabricate(root: Path, monkeypatch: pytest.MonkeyPatch, salt: str = "") -> Fabricated:
+    """Make every artifact of the small study. Another `salt` gives other checkpoints and all that follows from them."""
+    for part in ("config", "scripts", "workflow"):
+        shutil.copytree(ROOT / part, root / part, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "config" / "studies" / f"{NAME}.yaml").write_text(STUDY, encoding="utf-8")
+    made = Fabricated(root)
+    plan = made.plan
+    with monkeypatch.context() as patch:
+        for name in ("sums-corpus", "sums-id", "sums-ood", "sums"):
+            _dataset(made, plan, name, patch)
+        _model(made, plan, "tiny-init", "prepare_model", patch, {})
+        inputs = {"model": made.manifest("models", "tiny-init"), "dataset": made.manifest("datasets", "sums-corpus")}
+        _model(made, plan, "tiny", "pretrain", patch, inputs)
+        for run in made.run_ids():
+            _run(made, plan, run, patch, salt)
+        for cell in plan.spec.cells:
+            _evaluation(made, plan, cell.grades, patch, salt)
+        _study(made, plan, patch)
+    return made
+
+
+def _job(made: Fabricated, plan: Plan, stage: str, kind: Any, name: str, id: str, out: Path, inputs: dict[str, Path], patch: pytest.MonkeyPatch, spec: Any = None) -> Job:
+    patch.setattr(sys, "argv", [str(made.root / "scripts" / f"{stage}.py")])
+    return Job(kind, id, spec if spec is not None else json.loads(plan.stage_spec(stage, name)), out, inputs)
+
+
+def _dataset(made: Fabricated, plan: Plan, name: str, patch: pytest.MonkeyPatch) -> None:
+    excluded = {other: made.manifest("datasets", other) for other in plan.registry.problem_set(name).exclude}
+    job = _job(made, plan, "prepare_dataset", "dataset", name, name, made.manifest("datasets", name), excluded, patch)
+    rows = [{"id": f"{name}-{number}", "problem": f"A{number}B2=", "answers": [str(number + 2)]} for number in range(6)]
+    (job.staging / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    job.publish(counts={"source": 8, "distinct": 7, "problems": 6})
+
+
+def _model(made: Fabricated, plan: Plan, name: str, stage: str, patch: pytest.MonkeyPatch, inputs: dict[str, Path]) -> None:
+    job = _job(made, plan, stage, "model", name, name, made.manifest("models", name), inputs, patch)
+    (job.staging / "config.json").write_text("{}", encoding="utf-8")
+    (job.staging / "model.safetensors").write_bytes(hashlib.sha256(name.encode()).digest() * 8)
+    job.publish()
+
+
+def _run(made: Fabricated, plan: Plan, run_id: str, patch: pytest.MonkeyPatch, salt: str) -> None:
+    run = parse_run(run_id)
+    inputs = {"model": made.manifest("models", run.model), "dataset": made.manifest("datasets", run.train_set)}
+    job = _job(made, plan, "train", "run", run_id, run_id, made.manifest("runs", run_id), inputs, patch)
+    step = plan.spec.kept_steps[run.optimizer][-1]
+    (job.staging / f"step-{step}").mkdir()
+    (job.staging / f"step-{step}" / "model.safetensors").write_bytes(hashlib.sha256(f"{run_id}{salt}".encode()).digest() * 8)
+    write_rows(job.staging / "curves.jsonl.gz", [{"step": number, "reward": number / 4} for number in (1, 2, 3)])
+    events = EventLog(job.scratch / "events.jsonl")
+    for number in (1, 2, 3):
+        events.write(number, {"reward": number / 4, "response_length": 40 + number, "entropy": None}, {"rollout_seconds": 0.5})
+    job.publish(seeds=[run.seed], beside={"events.jsonl": events.path})
+
+
+def _evaluation(made: Fabricated, plan: Plan, grades: str, patch: pytest.MonkeyPatch, salt: str) -> None:
+    subject_id, suite = grades.split("/")
+    subject = parse_subject(subject_id)
+    policy = made.manifest("runs", subject.run.id) if subject.run else made.manifest("models", subject.model)
+    spec = json.loads(plan.stage_spec("generate", grades))
+    samples, graded = {}, {}
+    for member, own in spec["members"].items():
+        benchmark = made.manifest("datasets", own["benchmark"])
+        out = made.manifest("samples", subject_id, suite, member)
+        job = _job(made, plan, "generate", "samples", grades, f"{grades}/{member}", out, {"policy": policy, "benchmark": benchmark}, patch, spec=own)
+        pairs = [(problem, sample) for problem in range(6) for sample in range(own.get("samples", 1))]
+        said = [{"problem": f"{own['benchmark']}-{p}", "sample": s, "text": f"{salt}{subject_id}", "tokens": 40 + p + s, "finish": "stop"} for p, s in pairs]
+        write_rows(job.staging / "samples.jsonl.gz", said)
+        job.publish(counts={"problems": 6, "samples": len(said), "truncated": 0, "tokens": sum(row["tokens"] for row in said)})
+        samples[member] = out
+        out = made.manifest("grades", subject_id, suite, member)
+        own_grade = {"grader": json.loads(plan.stage_spec("grade", grades))["grader"]}
+        job = _job(made, plan, "grade", "grades", grades, f"{grades}/{member}", out, {"samples": samples[member], "benchmark": benchmark}, patch, spec=own_grade)
+        verdicts = [_verdict(row, subject_id) for row in said]
+        write_rows(job.staging / "grades.jsonl.gz", verdicts)
+        correct = sum(row["correct"] for row in verdicts)
+        job.publish(counts={"samples": len(verdicts), "correct": correct, "status_correct": correct, "status_incorrect": len(verdicts) - correct})
+        graded[member] = out
+    benchmarks = {f"benchmark/{own['benchmark']}": made.manifest("datasets", own["benchmark"]) for own in spec["members"].values()}
+    out = made.manifest("samples", subject_id, suite)
+    _job(made, plan, "generate", "suite-samples", grades, grades, out, {"policy": policy, **benchmarks}, patch).publish(parts=samples)
+    graded_out = made.manifest("grades", subject_id, suite)
+    _job(made, plan, "grade", "suite-grades", grades, grades, graded_out, {"samples": out, **benchmarks}, patch).publish(parts=graded)
+
+
+def _verdict(row: dict[str, Any], subject: str) -> dict[str, Any]:
+    right = int(hashlib.sha256(f"{subject}{row['problem']}{row['sample']}".encode()).hexdigest(), 16) % 3 > 0
+    status = "correct" if right else "incorrect"
+    return {**{key: row[key] for key in ("problem", "sample", "tokens", "finish")}, "correct": right, "status": status, "extracted": "4", "rule": "exact", "boxed": True}
+
+
+def _study(made: Fabricated, plan: Plan, patch: pytest.MonkeyPatch) -> None:
+    spec = plan.spec
+    inputs = {f"runs/{run.id}": made.manifest("runs", run.id) for run in spec.runs}
+    inputs |= {f"grades/{cell.grades}": made.manifest("grades", *cell.grades.split("/")) for cell in spec.cells}
+    job = _job(made, plan, "aggregate", "study", NAME, NAME, made.manifest("studies", NAME), inputs, patch)
+    (job.staging / "tables").mkdir()
+    rows = [row.texts() for row in rows_of(spec, made.results)]
+    lines = [",".join(COLUMNS), *(",".join(f'"{row[name]}"' if "," in row[name] else row[name] for name in COLUMNS) for row in rows)]
+    (job.staging / "tables" / "main.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (job.staging / "ledger.json").write_text("{}\n", encoding="utf-8")
+    job.publish()

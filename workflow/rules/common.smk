@@ -1,0 +1,59 @@
+# Hands library functions to the rules. A rule's text says what it depends on: spec_of, code_of, and its inputs.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from verizero.artifacts.errors import UserError
+from verizero.config.plan import Plan
+
+try:
+    PLAN = Plan(Path(workflow.basedir), config)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+# The jobs have an environment of their own; the Python that runs Snakemake has neither torch nor vLLM.
+JOB_PYTHON = os.environ.get("VERIZERO_JOB_PYTHON") or next(
+    (path for path in [".venv/jobs/bin/python"] if Path(path).is_file()), "python"
+)
+
+
+def spec_of(stage, pattern):
+    """The spec of a stage as a function of the wildcards in a pattern."""
+
+    def spec(wildcards):
+        try:
+            return PLAN.stage_spec(stage, pattern.format(**wildcards))
+        except (UserError, KeyError) as error:
+            raise WorkflowError(f"no {stage} of {dict(wildcards)}: {error}") from None
+
+    return spec
+
+
+def code_of(stage):
+    """The digest of a stage's program and of what it imports from here."""
+    return PLAN.code(stage)
+
+
+def knob(name):
+    """A runtime knob: how a job is run, never what it results in."""
+    return getattr(PLAN.config.runtime, name)
+
+
+def one_of(names):
+    """A closed vocabulary: a typo in a target fails at once."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
+wildcard_constraints:
+    model="[a-z0-9-]+",
+    dataset=one_of({**PLAN.registry.datasets, **PLAN.registry.benchmarks}),
+    template=one_of(PLAN.registry.templates),
+    optimizer=one_of(PLAN.registry.optimizers),
+    seed="[0-9]+",
+    subject="[a-z0-9-]+(\\.[a-z0-9-]+)*(@[0-9]+)?",
+    suite=one_of(PLAN.registry.suites),
+    study=PLAN.name,

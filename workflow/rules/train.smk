@@ -1,0 +1,26 @@
+rule train:
+    input:
+        model="results/models/{model}/manifest.json",
+        dataset="results/datasets/{dataset}/manifest.json",
+    output:
+        "results/runs/{model}.{dataset}.{template}.{optimizer}.s{seed}/manifest.json",
+    params:
+        spec=spec_of("train", "{model}.{dataset}.{template}.{optimizer}.s{seed}"),
+        code=code_of("train"),
+    log:
+        "results/logs/train/{model}.{dataset}.{template}.{optimizer}.s{seed}.log",
+    benchmark:
+        "results/benchmarks/train/{model}.{dataset}.{template}.{optimizer}.s{seed}.jsonl"
+    threads: knob("train_threads")
+    resources:
+        gpu=knob("gpus"),
+        mem_mb=knob("mem_mb"),
+        runtime=knob("train_minutes"),
+        micro_batch_tokens=knob("micro_batch_tokens"),
+    message:
+        "Train {wildcards.model} with {wildcards.optimizer} on {wildcards.dataset}, template {wildcards.template}, seed {wildcards.seed}"
+    shell:
+        "{JOB_PYTHON} scripts/train.py --spec {params.spec:q}"
+        " --run {wildcards.model}.{wildcards.dataset}.{wildcards.template}.{wildcards.optimizer}.s{wildcards.seed}"
+        " --model {input.model} --dataset {input.dataset} --out {output}"
+        " --threads {threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime} 2> {log}"
