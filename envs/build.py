@@ -4,9 +4,9 @@
     python envs/build.py jobs --with vllm --with test
     python envs/build.py jobs --list
 
-An environment is built in layers, each from one lock with hashes. A stamp inside the environment holds the digests of the
-locks that it was built from; it is written last, after the imports were tried. So an interrupted build has no stamp and
-starts anew, a changed lock rebuilds, and an unchanged one costs a few milliseconds.
+An environment is built in layers, each from one lock with hashes. A stamp inside the environment holds the digests of
+the locks that it was built from; it is written last, after the imports were tried. So an interrupted build has no stamp
+and starts anew, a changed lock rebuilds, and an unchanged one costs a tenth of a second.
 
 pip's own configuration (indexes, find-links, certificate) is handed on to uv, which does not read it.
 """
@@ -37,7 +37,8 @@ ENVIRONMENTS = {
     "orchestrate": {
         "base": {
             "lock": "orchestrate.lock",
-            "imports": "snakemake snakemake_executor_plugin_slurm dvc mlflow pydantic yaml numpy scipy pandas matplotlib",
+            "imports": "snakemake snakemake_executor_plugin_slurm dvc mlflow pydantic yaml numpy scipy pandas "
+            "matplotlib",
         },
         "test": {
             "lock": "test-orchestrate.lock",
@@ -48,8 +49,8 @@ ENVIRONMENTS = {
         "base": {
             "first": "torch.in",
             "lock": "jobs-cpu.lock",
-            "imports": "torch transformers deepspeed accelerate datasets gguf math_verify antlr4 pydantic yaml jaxtyping "
-            "numpy scipy pandas matplotlib pyarrow jinja2 tqdm",
+            "imports": "torch transformers deepspeed accelerate datasets gguf math_verify antlr4 pydantic yaml "
+            "jaxtyping numpy scipy pandas matplotlib pyarrow jinja2 tqdm",
         },
         "vllm": {"lock": "jobs-cpu-vllm.lock", "imports": "vllm"},
         "test": {
@@ -90,16 +91,19 @@ def read_stamp(folder):
         stamp = json.loads((folder / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    # The programs in bin/ name their interpreter by its whole path: a folder that was moved or copied cannot run them.
+    if not isinstance(stamp, dict) or stamp.get("folder") != str(folder):
+        return {}
     # A removed or upgraded base interpreter leaves an environment that has a stamp and cannot start.
     try:
         started = subprocess.run([folder / "bin/python", "-c", ""], capture_output=True, check=False)
     except OSError:
         return {}
-    return stamp if started.returncode == 0 and isinstance(stamp, dict) else {}
+    return stamp["layers"] if started.returncode == 0 else {}
 
 
 def pip_settings(python):
-    """pip's configured value of every option, environment variables over the install section over the global one."""
+    """What pip is configured to use: environment variables over the install section over the global one."""
     listed = subprocess.run([python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True).stdout
     settings = {}
     for scope in ("global", "install", ":env:"):
@@ -122,8 +126,8 @@ def uv_environment(settings):
     ):
         if option in settings:
             environment.setdefault(variable, separator.join(settings[option].split()))
-    # uv stops at the first index that knows a name, even without the pinned version. Looking at all of them is safe here:
-    # the lock's hashes decide which file is taken.
+    # uv stops at the first index that knows a name, even without the pinned version. Looking at all of them is safe
+    # here: the lock's hashes decide which file is taken.
     environment.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     # Caches and environments often lie on different file systems, where uv would warn at each package.
     environment.setdefault("UV_LINK_MODE", "hardlink" if same_file_system() else "copy")
@@ -174,8 +178,8 @@ def create(folder):
         )
     with step("installer"):
         run(
-            [folder / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "--no-deps",
-             "--requirement", ENVS / "bootstrap.lock"],
+            [folder / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes",
+             "--no-deps", "--requirement", ENVS / "bootstrap.lock"],
             "The installer could not be installed from envs/bootstrap.lock.",
         )  # fmt: skip
 
@@ -185,9 +189,9 @@ def install(folder, layer, environment):
     python = folder / "bin/python"
     if "first" in layer:
         name = Path(layer["first"]).stem
-        # The lock's versions as constraints, so that nothing is fetched twice; without hashes, since pip would then want
-        # one for the package that cannot have one.
-        with step(f"{name}"), tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
+        # The lock's versions as constraints, so that nothing is fetched twice; without hashes, since pip would then
+        # want one for the package that cannot have one.
+        with step(name), tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
             constraints.writelines(
                 line.rstrip("\\ \n") + "\n" for line in (ENVS / layer["lock"]).open() if re.match(r"[A-Za-z0-9]", line)
             )
@@ -211,10 +215,11 @@ def verify(folder, layers):
     """Import what the layers promise; a wheel that was cut short or does not fit this machine shows here."""
     names = [name for layer in layers for name in layer["imports"].split()]
     with step(f"import of {len(names)} packages"):
+        program = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
         run(
-            [folder / "bin/python", "-c", "import importlib, sys\nfor n in sys.argv[1:]: importlib.import_module(n)", *names],
+            [folder / "bin/python", "-c", program, *names],
             f"{folder.name}: everything was installed, but the import check failed.",
-        )  # fmt: skip
+        )
 
 
 def build(name, extras):
@@ -243,7 +248,7 @@ def build(name, extras):
             install(folder, layer, environment)
         verify(folder, [layers[layer] for layer in wanted])
         written = folder / f"{STAMP}.new"
-        written.write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
+        written.write_text(json.dumps({"folder": str(folder), "layers": digests}, indent=2) + "\n", encoding="utf-8")
         written.replace(folder / STAMP)
 
 
@@ -251,10 +256,15 @@ def main():
     """Command line; see the module's docstring."""
     if sys.version_info < OLDEST_PYTHON:
         found = ".".join(str(part) for part in sys.version_info[:3])
-        sys.exit(f"Verizero needs Python 3.11 or newer, and {sys.executable} is {found}; name another one, as in: make PYTHON=python3.11")
+        sys.exit(
+            f"Verizero needs Python 3.11 or newer, and {sys.executable} is {found}; "
+            "name another one, as in: make PYTHON=python3.11"
+        )
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("environment", choices=sorted(ENVIRONMENTS))
-    parser.add_argument("--with", dest="extras", action="append", default=[], metavar="LAYER", help="add a layer: test, vllm")
+    parser.add_argument(
+        "--with", dest="extras", action="append", default=[], metavar="LAYER", help="add a layer: test, vllm"
+    )
     parser.add_argument("--list", action="store_true", help="print the layers that the environment has now, and stop")
     arguments = parser.parse_args()
     name = arguments.environment

@@ -5,8 +5,8 @@
     python envs/lock.py --upgrade               # move all
     python envs/lock.py --check                 # resolve without writing; exit 1 when a pin would change
 
-Needs uv: `python envs/build.py orchestrate` installs it, and this program finds it there. Only uv's default index is asked, not
-the extra ones configured for pip, so that the hashes are those of the public files on any machine.
+Needs uv: `python envs/build.py orchestrate` installs it, and this program finds it there. Only uv's default index is
+asked, not the extra ones configured for pip, so that the hashes are those of the public files on any machine.
 """
 
 import argparse
@@ -22,7 +22,11 @@ from build import ENVS, ROOT, pip_settings
 
 CPU = ["--config-file", "cpu.toml", "--override", "cpu-overrides.txt"]
 # Installed first by version (torch), or replaced by nothing (cpu-overrides.txt): not part of a CPU lock.
-CPU += [part for name in ("torch", "torchvision", "torchaudio", "torchcodec", "triton") for part in ("--no-emit-package", name)]
+CPU += [
+    part
+    for name in ("torch", "torchvision", "torchaudio", "torchcodec", "triton")
+    for part in ("--no-emit-package", name)
+]
 
 # In this order: a later lock takes the versions of the earlier ones named as constraints.
 LOCKS = {
@@ -74,7 +78,9 @@ def main():
     parser.add_argument("locks", nargs="*", metavar="LOCK", help=f"only these: {', '.join(LOCKS)}")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a pin would change")
     parser.add_argument("--upgrade", action="store_true", help="prefer newer versions to the pinned ones")
-    parser.add_argument("--upgrade-package", action="append", default=[], metavar="NAME", help="the same for one package")
+    parser.add_argument(
+        "--upgrade-package", action="append", default=[], metavar="NAME", help="the same for one package"
+    )
     arguments = parser.parse_args()
     unknown = [name for name in arguments.locks if name not in LOCKS]
     if unknown:
@@ -95,7 +101,8 @@ def main():
             new, old = folder / f"{name}.lock", ENVS / f"{name}.lock"
             before = pins(old.read_text(encoding="utf-8")) if old.exists() else []
             after = pins(new.read_text(encoding="utf-8"))
-            changes = [f"- {pin}" for pin in before if pin not in after] + [f"+ {pin}" for pin in after if pin not in before]
+            gone, come = [pin for pin in before if pin not in after], [pin for pin in after if pin not in before]
+            changes = [*(f"- {pin}" for pin in gone), *(f"+ {pin}" for pin in come)]
             print(f"envs/{name}.lock: {len(after)} pins, {len(changes)} changed lines", *changes, sep="\n  ")
             if arguments.check and changes:
                 sys.exit(f"envs/{name}.lock does not follow from its .in file; run: python envs/lock.py {name}")

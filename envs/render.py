@@ -60,7 +60,9 @@ def apptainer_recipe(name: str, lock: Path, first: Path | None, imports: str) ->
     copied = "".join(f"    envs/{file.name} /verizero/{file.name}\n" for file in files)
     # The same order as envs/build.py: torch has a different build on each kind of machine, so no lock holds it there.
     torch = f"    python -m pip install --no-cache-dir --requirement /verizero/{first.name}\n" if first else ""
-    return header(lock) + f"""# Build it in the repository's root: apptainer build {name}.sif envs/apptainer/{name}.def
+    return (
+        header(lock)
+        + f"""# Build it in the repository's root: apptainer build {name}.sif envs/apptainer/{name}.def
 
 Bootstrap: docker
 From: python:{PYTHON}-slim-bookworm
@@ -92,6 +94,7 @@ From: python:{PYTHON}-slim-bookworm
 %test
     python -c "import {imports}"
 """
+    )
 
 
 def rendered() -> dict[Path, str]:

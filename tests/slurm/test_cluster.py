@@ -96,5 +96,6 @@ def test_a_killed_run_is_no_obstacle_to_the_next(folder: Path, cluster: SlurmClu
     assert [left.name for left in (folder / "slurm").iterdir()] == ["logs"]
 
 
+@pytest.mark.slow
 def test_a_job_over_its_time_limit_is_cut(cluster: SlurmCluster, overdue: int) -> None:
     cluster.wait_for(overdue, "TIMEOUT", timeout=150)

@@ -123,6 +123,7 @@ def test_the_log_of_a_successful_job_is_kept(gpu_jobs: Run, cluster: SlurmCluste
     assert kept == {job["JobIDRaw"] for job in submissions(cluster, run.stdout, "on_gpu")}
 
 
+@pytest.mark.slow
 def test_a_job_that_exits_75_twice_is_submitted_three_times_and_goes_on(
     cut_off_jobs: Run, cluster: SlurmCluster
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_job_that_exits_75_twice_is_submitted_three_times_and_goes_on(
     assert (folder / "saved").read_text().split() == [job["JobIDRaw"] for job in jobs], "each allocation is a new one"
 
 
+@pytest.mark.slow
 def test_a_job_cut_by_its_time_limit_is_submitted_again_and_completes(cut_off_jobs: Run, cluster: SlurmCluster) -> None:
     folder, run = cut_off_jobs
     assert run.returncode == 0, run.stdout

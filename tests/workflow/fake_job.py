@@ -34,6 +34,11 @@ for word in sys.argv[1:]:
 out = Path(options["--out"][0])
 inputs = {path: Path(path) for values in options.values() for path in values if path.endswith("manifest.json") and path != str(out)}
 spec = json.loads(options["--spec"][0])
+if program.stem == "aggregate":  # it finds its inputs by itself
+    from verizero.analysis.reading import study_inputs
+    from verizero.config.spec import StudySpec, read_spec
+
+    inputs = study_inputs(read_spec(StudySpec, options["--spec"][0])[0], Path(options["--results"][0]))
 job = Job(KINDS[program.stem], str(out.parent), spec, out, inputs)
 (job.staging / "said.json").write_text(sha256_text(json.dumps([spec, job.inputs, job.code])), encoding="utf-8")
 job.publish()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from verizero.analysis.intervals import Interval, share_interval, two_way_interv
 from verizero.analysis.lengths import conditional_mean
 from verizero.analysis.reading import Group, Key, MemberGrades, groups_of, missing_inputs, read_member
 from verizero.artifacts.errors import UserError
-from verizero.config.spec import StudySpec
+from verizero.config.spec import Cell, StudySpec
 
 COLUMNS = ("model", "train_set", "template", "optimizer", "checkpoint", "benchmark", "protocol", "metric", "estimate", "ci_low", "ci_high", "n_problems", "n_samples", "seeds")
 KEY_COLUMNS = COLUMNS[:8]
@@ -178,7 +179,7 @@ def rows_of(spec: StudySpec, results: Path, partial: bool = False) -> list[Row]:
         UserError: an input is missing and `partial` is off, or an input is damaged.
     """
     check_complete(spec, results, partial)
-    groups = groups_of(spec, results)
+    groups = groups_of(spec.cells, results)
     return rows_of_groups([(group, group.read()) for group in groups], spec.confidence)
 
 
@@ -238,10 +239,16 @@ def recompute(spec: StudySpec, row: Mapping[str, str], results: Path) -> dict[st
 
 def _group_of(spec: StudySpec, row: Mapping[str, str], results: Path) -> Group:
     """The first group in the plan that gives a row; of the grades no more than one member is read."""
-    for group in groups_of(spec, results):
+    cells = spec.cells
+    # A row without any grades is known only from other subjects' suites: hence the second look, at all cells.
+    for group in itertools.chain.from_iterable(groups_of(some, results) for some in ([cell for cell in cells if _is_about(cell, row)], cells)):
         if {name: str(value) for name, value in vars(group.key).items()} != {name: row[name] for name in KEY_COLUMNS[:7]}:
             continue
         first = next(iter(group.paths.values()), None)
         if first is None or row["metric"] in metrics_of(read_member(first).samples):
             return group
     raise UserError(f"study `{spec.name}` has no row with {', '.join(f'{name}={row[name]}' for name in KEY_COLUMNS)}")
+
+
+def _is_about(cell: Cell, row: Mapping[str, str]) -> bool:
+    return (cell.model, cell.train_set or "", cell.optimizer or "", str(cell.step)) == (row["model"], row["train_set"], row["optimizer"], row["checkpoint"])

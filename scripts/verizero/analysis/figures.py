@@ -68,7 +68,7 @@ def _overview(spec: StudySpec, curves: Curves, final: Sequence[Row], palette: di
     middle.set_title("Response length (tokens)")
     middle.set_xlabel("step")
     _dots(right, shown, palette)
-    right.set_title(f"Held-out accuracy, {percent(spec.confidence)} intervals")
+    right.set_title(f"Accuracy, {percent(spec.confidence)} intervals")
     figure.suptitle("\n".join(textwrap.wrap(spec.question, 120)), x=0.01, ha="left", fontsize=12.5, fontweight="bold")
     window = max((window_of(len(curve.steps)) for curve in curves.get("reward_mean", ())), default=1)
     smooth = f", running mean over {window} steps" if window > 1 else ""
@@ -91,6 +91,9 @@ def _lengths(curves: Curves, palette: dict[str, str], folder: Path, name: str) -
     panels = figure.subplots(1, 3)
     titles = ("Correct responses (tokens)", "Incorrect responses (tokens)", "Share cut at the limit")
     for axes, metric, title in zip(panels, (*LENGTHS, "truncated_share"), titles, strict=True):
+        if metric == "truncated_share":
+            highest = max((float(np.nanmax(curve.values, initial=0.0)) for curve in curves[metric]), default=0.0)
+            axes.set_ylim(0, max(0.02, 1.1 * highest))
         _lines(axes, curves[metric], palette)
         axes.set(title=title, xlabel="step")
     save(figure, folder, name, curve_rows({metric: curves[metric] for metric in (*LENGTHS, "truncated_share")}))

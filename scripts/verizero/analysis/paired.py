@@ -61,7 +61,7 @@ class Difference:
 def optimizer_pairs(graded: Sequence[Graded], confidence: float) -> list[Difference]:
     """Every pair of optimizers at its last checkpoint, same model, training set, template, benchmark, protocol, metric.
 
-    `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives both optimizers the same order of training
+    A is the optimizer that the study lists first. `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives both optimizers the same order of training
     problems and the same initial weights. The interval is `two_way_interval` on D: with one seed it would tell two
     checkpoints apart, not two optimizers, and the note says so.
     """
@@ -72,7 +72,7 @@ def optimizer_pairs(graded: Sequence[Graded], confidence: float) -> list[Differe
         places.setdefault((key.model, key.train_set, key.template, key.benchmark, key.protocol, one[0].suite), []).append(one)
     found: dict[tuple[Key, Key, str], Difference] = {}
     for place in places.values():
-        for left, right in itertools.combinations(sorted(place, key=lambda one: one[0].key.optimizer), 2):
+        for left, right in itertools.combinations(place, 2):
             for metric in _metrics([left, right]):
                 found.setdefault((left[0].key, right[0].key, metric), _pair(left, right, metric, confidence))
     return _sorted(with_holm(list(found.values())))

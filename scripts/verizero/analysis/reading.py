@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -160,34 +162,37 @@ def key_of(cell: Cell, member: str) -> Key:
     return Key(cell.model, cell.train_set or "", shown, cell.optimizer or "", cell.step, benchmark, protocol)
 
 
-def groups_of(spec: StudySpec, results: Path) -> list[Group]:
-    """Every group of a study, in the order of its plan; grades that are not there are named as missing.
+def groups_of(cells: Sequence[Cell], results: Path) -> list[Group]:
+    """Every group of a study's cells, in the order of its plan; grades that are not there are named as missing.
 
     A group none of whose seeds has grades still appears, under the members that its suite has for other subjects.
     """
     groups = []
-    listed = {cell.grades: read_suite(path) if (path := suite_path(results, cell)).is_file() else {} for cell in spec.cells}
-    for cells in _subjects(spec):
-        for member in _members(cells, spec, listed):
-            there = {cell.seed: listed[cell.grades][member] for cell in cells if member in listed[cell.grades]}
-            groups.append(Group(key_of(cells[0], member), cells[0].suite, member, there, tuple(cell.seed for cell in cells if cell.seed not in there)))
+    listed = {cell.grades: read_suite(path) if (path := suite_path(results, cell)).is_file() else {} for cell in cells}
+    known = _known_members(cells, listed)
+    for alike in _subjects(cells):
+        first = alike[0]
+        own = {member for cell in alike for member in listed[cell.grades]}
+        for member in sorted(own or known.get((first.suite, first.template), set()) | known.get((first.suite, None), set())):
+            there = {cell.seed: listed[cell.grades][member] for cell in alike if member in listed[cell.grades]}
+            groups.append(Group(key_of(first, member), first.suite, member, there, tuple(cell.seed for cell in alike if cell.seed not in there)))
     return groups
 
 
-def _subjects(spec: StudySpec) -> list[list[Cell]]:
+def _subjects(cells: Sequence[Cell]) -> list[list[Cell]]:
     """The cells that differ in their seed only."""
     found: dict[tuple[object, ...], list[Cell]] = {}
-    for cell in spec.cells:
+    for cell in cells:
         found.setdefault((cell.model, cell.train_set, cell.template, cell.optimizer, cell.step, cell.suite), []).append(cell)
-    return [sorted(cells, key=lambda cell: -1 if cell.seed is None else cell.seed) for cells in found.values()]
+    return [sorted(alike, key=lambda cell: -1 if cell.seed is None else cell.seed) for alike in found.values()]
 
 
-def _members(cells: list[Cell], spec: StudySpec, listed: dict[str, dict[str, Path]]) -> list[str]:
-    if own := {member for cell in cells for member in listed[cell.grades]}:
-        return sorted(own)
-    # A base model without a template is evaluated by suites whose members all name theirs: its members are everyone's.
-    alike = [cell for cell in spec.cells if cell.suite == cells[0].suite and cell.template in (cells[0].template, None)]
-    return sorted({member for cell in alike for member in listed[cell.grades]})
+def _known_members(cells: Sequence[Cell], listed: dict[str, dict[str, Path]]) -> dict[tuple[str, str | None], set[str]]:
+    """The members that a suite has under a template; under None, those of a suite whose members all name their own."""
+    known: dict[tuple[str, str | None], set[str]] = {}
+    for cell in cells:
+        known.setdefault((cell.suite, cell.template), set()).update(listed[cell.grades])
+    return known
 
 
 def check_alike(members: list[MemberGrades]) -> None:
@@ -201,3 +206,20 @@ def check_alike(members: list[MemberGrades]) -> None:
             raise UserError(f"{other.path} and {members[0].path} grade different problems; run `snakemake` to evaluate both on the same benchmark")
         if other.samples != members[0].samples:
             raise UserError(f"{other.path} has {other.samples} samples a problem, {members[0].path} has {members[0].samples}; run `snakemake` to bring both up to date")
+
+
+def study_inputs(spec: StudySpec, results: Path) -> dict[str, Path]:
+    """The manifests that a study is made from, as far as they are there: `runs/<id>` and `grades/<subject>/<suite>`."""
+    planned = {f"runs/{run.id}": run_path(results, run.id) for run in spec.runs}
+    planned |= {f"grades/{cell.grades}": suite_path(results, cell) for cell in spec.cells}
+    return {name: path for name, path in planned.items() if path.is_file()}
+
+
+def warnings_of(inputs: Mapping[str, Path]) -> list[str]:
+    """What the records of these artifacts warn of, each once, with the artifact's name before it."""
+    found = []
+    for name, path in inputs.items():
+        record = path.parent / "record.json"
+        if record.is_file():
+            found += [f"{name}: {sentence}" for sentence in json.loads(record.read_text(encoding="utf-8")).get("warnings", [])]
+    return list(dict.fromkeys(found))

@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from verizero.analysis.cells import LENGTHS, Row
-from verizero.analysis.paired import Difference, family
+from verizero.analysis.paired import Difference, family, seed_floor
 from verizero.analysis.tables import percent
 
 WORDS = {"avg@k": "accuracy", "length_correct": "length of correct responses", "length_incorrect": "length of incorrect responses"}
 
 
 def findings(rows: Sequence[Row], changes: Sequence[Difference], pairs: Sequence[Difference], confidence: float) -> list[str]:
-    """One sentence for each change from base and each comparison, of accuracy and of response length, at the last checkpoint."""
-    sentences = [_missing(rows)] if _missing(rows) else []
+    """One sentence for each comparison and each change from base, of accuracy and of response length, at the last checkpoint."""
     last: dict[tuple[str, str, str], int] = {}
     for one in changes:
-        place = (one.left.model, one.left.train_set, one.left.optimizer)
-        last[place] = max(last.get(place, 0), one.left.checkpoint)
-    for one in changes:
-        if family(one.metric) in WORDS and one.left.checkpoint == last[one.left.model, one.left.train_set, one.left.optimizer]:
-            sentences.append(f"{_place(one)}: {one.left.optimizer} minus base, {_what(one)}: {_verdict(one, confidence)}")
-    for one in pairs:
-        if family(one.metric) in WORDS:
-            sentences.append(f"{_place(one)}: {one.left.optimizer} minus {one.right.optimizer}, {_what(one)}: {_verdict(one, confidence)}")
-    return sentences
+        last[_recipe(one)] = max(last.get(_recipe(one), 0), one.left.checkpoint)
+    chosen = [*pairs, *(one for one in changes if one.left.checkpoint == last[_recipe(one)])]
+    chosen = [one for one in chosen if family(one.metric) in WORDS]
+    several = {name for name in ("model", "train_set", "template") if len({getattr(one.left, name) for one in chosen}) > 1}
+    sentences = [_missing(rows), *dict.fromkeys(f"{floor}." for one in chosen if (floor := seed_floor(len(one.seeds))) and len(one.seeds) > 1)]
+    for one in chosen:
+        sides = f"{one.left.optimizer} minus {one.right.optimizer or 'base'}"
+        sentences.append(f"{_place(one, several)}: {sides}, {_what(one)}: {_verdict(one, confidence)}")
+    return [sentence for sentence in sentences if sentence]
 
 
 def reading_rule(confidence: float) -> str:
@@ -41,18 +40,21 @@ def number(metric: str, value: float, signed: bool = True) -> str:
 
 
 def _verdict(one: Difference, confidence: float) -> str:
-    found = one.interval
+    found, note = one.interval, "; ".join(part for part in one.note.split("; ") if part != seed_floor(len(one.seeds)))
+    ending = f" ({note})." if note else "."
     if found is None:
-        return f"nothing to compare ({one.note})."
+        return f"nothing to compare{ending}"
     text = number(one.metric, found.estimate)
     if found.low is None or found.high is None:
-        return f"{text}, no interval: unresolved ({one.note})."
+        return f"{text}, no interval: unresolved{ending}"
     text = f"{text} [{number(one.metric, found.low)}, {number(one.metric, found.high)}]"
     if one.unresolved:
-        return f"{text}, unresolved ({one.note})." if one.note else f"{text}, unresolved."
-    holm = "" if one.p_holm is None else f", Holm-adjusted p = {one.p_holm:.3g}"
-    weak = " (not below its level after the adjustment)" if one.p_holm is not None and one.p_holm >= 1 - confidence else ""
-    return f"{text}, interval without 0{holm}{weak}{f'; {one.note}' if one.note else ''}."
+        return f"{text}, unresolved{ending}"
+    if one.p_holm is None:
+        return f"{text}, the interval does not hold 0{ending}"
+    if one.p_holm < 1 - confidence:
+        return f"{text}, the interval does not hold 0, Holm-adjusted p = {one.p_holm:.2g}{ending}"
+    return f"{text}, the interval does not hold 0, but Holm-adjusted p = {one.p_holm:.2g}: unresolved among all comparisons{ending}"
 
 
 def _what(one: Difference) -> str:
@@ -60,9 +62,14 @@ def _what(one: Difference) -> str:
     return f"{words} ({one.metric})" if "@" in one.metric else words
 
 
-def _place(one: Difference) -> str:
-    key = one.left
-    return f"{key.model}, {key.train_set}, {key.template}, {key.benchmark} ({key.protocol})"
+def _recipe(one: Difference) -> tuple[str, str, str]:
+    return one.left.model, one.left.train_set, one.left.optimizer
+
+
+def _place(one: Difference, several: set[str]) -> str:
+    """The benchmark, and before it what of the recipe differs inside the study."""
+    names = [getattr(one.left, name) for name in ("model", "train_set", "template") if name in several]
+    return ", ".join([*names, f"{one.left.benchmark} ({one.left.protocol})"])
 
 
 def _missing(rows: Sequence[Row]) -> str:

@@ -34,6 +34,11 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[dict[str, str], ...]
 
+    @staticmethod
+    def short(column: str, text: str) -> str:
+        """A cell for reading: numbers to three digits behind the point."""
+        return f"{round(float(text), 3) + 0.0:.3f}" if column in NUMBERS and text else text
+
     def csv(self) -> str:
         """RFC 4180 with `\\n`; numbers with six decimals, so that a recomputed table is the same text."""
         stream = io.StringIO()
@@ -45,14 +50,14 @@ class Table:
     def markdown(self) -> str:
         """A table for GitHub, numbers to three digits behind the point."""
         lines = ["| " + " | ".join(self.columns) + " |", "|" + "|".join("---:" if name in NUMBERS or name.startswith("n_") else "---" for name in self.columns) + "|"]
-        lines += ["| " + " | ".join(_short(name, row[name]).replace("|", "\\|") for name in self.columns) + " |" for row in self.rows]
+        lines += ["| " + " | ".join(self.short(name, row[name]).replace("|", "\\|") for name in self.columns) + " |" for row in self.rows]
         return "\n".join(lines) + "\n"
 
     def latex(self) -> str:
         """A `longtable` with the rules of `booktabs`; include it with `\\input`."""
         spec = "".join("r" if name in NUMBERS or name.startswith("n_") else "l" for name in self.columns)
         head = " & ".join(_escape(name) for name in self.columns) + r" \\"
-        body = [" & ".join(_escape(_short(name, row[name])) for name in self.columns) + r" \\" for row in self.rows]
+        body = [" & ".join(_escape(self.short(name, row[name])) for name in self.columns) + r" \\" for row in self.rows]
         return "\n".join(
             [
                 "% needs \\usepackage{booktabs,longtable}",
@@ -147,10 +152,6 @@ def _evidence(one: Difference) -> dict[str, str]:
         "method": found.method if found else "none",
         "note": one.note,
     }
-
-
-def _short(column: str, text: str) -> str:
-    return f"{round(float(text), 3) + 0.0:.3f}" if column in NUMBERS and text else text
 
 
 def _escape(text: str) -> str:

@@ -38,7 +38,9 @@ def advantages(
     _, index = torch.unique(group, return_inverse=True)
     size = _group_sum(torch.ones_like(reward), index)
     if (baseline != "none" or scale != "none") and bool((size < 2).any()):
-        raise ValueError(f"a group has a single response; baseline `{baseline}` and scale `{scale}` compare it with others")
+        raise ValueError(
+            f"a group has a single response; baseline `{baseline}` and scale `{scale}` compare it with others"
+        )
     mean = _group_sum(reward, index) / size
     match baseline:
         case "none":

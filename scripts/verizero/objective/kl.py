@@ -12,7 +12,9 @@ KlEstimator = Literal["k1", "k2", "k3"]
 LOG_RATIO_LIMIT = 20.0
 
 
-def kl(logprob: Float[Tensor, "response token"], other: Float[Tensor, "response token"], estimator: KlEstimator) -> Float[Tensor, "response token"]:
+def kl(
+    logprob: Float[Tensor, "response token"], other: Float[Tensor, "response token"], estimator: KlEstimator
+) -> Float[Tensor, "response token"]:
     """Estimate KL(policy || other) from tokens that the policy sampled, in nats.
 
     With d = other - logprob: k1 = -d, k2 = d^2 / 2, k3 = e^d - d - 1 (http://joschu.net/blog/kl-approx.html). k1 and k3

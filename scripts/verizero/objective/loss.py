@@ -70,7 +70,9 @@ def loss_sums(
     if objective.kl_coefficient and reference is None:
         raise ValueError("kl_coefficient is not 0, but no log-probabilities of the reference policy were given")
     logprob, old = logprob.masked_fill(~mask, 0.0), old.masked_fill(~mask, 0.0)
-    each, clipped = surrogate(logprob, old, advantage[:, None], objective.surrogate, objective.clip_low, objective.clip_high)
+    each, clipped = surrogate(
+        logprob, old, advantage[:, None], objective.surrogate, objective.clip_low, objective.clip_high
+    )
     divergence = None if reference is None else kl(logprob, reference.masked_fill(~mask, 0.0), objective.kl_estimator)
     if divergence is not None and objective.kl_coefficient:
         each = each + objective.kl_coefficient * divergence

@@ -12,7 +12,9 @@ SurrogateKind = Literal["clip", "reinforce"]
 LOG_RATIO_LIMIT = 20.0
 
 
-def probability_ratio(logprob: Float[Tensor, "response token"], old: Float[Tensor, "response token"]) -> Float[Tensor, "response token"]:
+def probability_ratio(
+    logprob: Float[Tensor, "response token"], old: Float[Tensor, "response token"]
+) -> Float[Tensor, "response token"]:
     """`exp(logprob - old)`; the difference is kept within 20 nats, so that one absurd token cannot make the sum infinite."""
     return (logprob - old).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT).exp()
 

@@ -11,7 +11,9 @@ from torch import Tensor
 WeightKind = Literal["sequence", "token", "constant"]
 
 
-def token_weights(lengths: Int[Tensor, " response"], kind: WeightKind, constant_length: int | None = None) -> Float[Tensor, " response"]:
+def token_weights(
+    lengths: Int[Tensor, " response"], kind: WeightKind, constant_length: int | None = None
+) -> Float[Tensor, " response"]:
     """The weight of each token of a response; it is the same for all tokens of one response.
 
     Computed once for an optimizer update, from the lengths of *all* its responses on all ranks, so that micro-batches,

@@ -2,11 +2,13 @@ r"""The final answer of a response: the content of its last `\boxed{}` or `\fbox
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from verizero.problems.text import last_box
-from verizero.reward.normalisation import tidied
+
+_BLANK = re.compile(r"\\[,;:! ]|\\(?:text|mathrm|mbox)(?=\{)|[\s{}$~]")
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,7 @@ def final_answer(response: str) -> Extraction:
         return Extraction("no_box")
     if box.content is None:
         return Extraction("unterminated")
-    if not tidied(box.content[:MAX_PEEK]) and len(box.content) <= MAX_PEEK:
+    if not _BLANK.sub("", box.content):
         return Extraction("empty", box.content)
     return Extraction("found", box.content)
 
-
-MAX_PEEK = 1000
-"""Characters of an answer that are looked at to see whether it is empty."""

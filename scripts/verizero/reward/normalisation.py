@@ -11,6 +11,7 @@ _SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(\d)")
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d)")
 _STYLE = re.compile(r"\\(?:mathrm|mathbf|mathit|mathsf|rm|bf|textbf|textit|textrm|textnormal|operatorname|mbox|text)\s*\{([^{}\\$]*)\}")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z ,.'\-]*")
+_NOTHING = frozenset(("no solution", "no solutions", "no real solution", "no real solutions", "empty set", "the empty set"))
 _TRAILING = ".,;:!"
 _UNICODE = {
     "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "π": r"\pi ", "∞": r"\infty ", "°": r"^{\circ}", "√": r"\sqrt ",
@@ -46,14 +47,16 @@ def compact(text: str) -> str:
 def words(text: str) -> str | None:
     r"""The words, lower case, when an answer consists of nothing else (`\text{Monday}` -> `monday`); else None."""
     plain = _STYLE.sub(r"\1", text).strip(" .")
+    if plain in ("\\emptyset", "\\varnothing") or plain.casefold() in _NOTHING:
+        return "no solution"
     return " ".join(plain.casefold().split()) if len(plain) > 1 and _WORDS.fullmatch(plain) else None
 
 
 def letter(text: str) -> str | None:
     r"""The letter of a multiple-choice answer: `B`, `(B)`, `\text{(B)}`, `B. 12`, `(B) 12`; else None."""
     plain = _STYLE.sub(r"\1", text).strip()
-    match = re.fullmatch(r"\(?([A-Ja-j])\)?|\(([A-J])\)\s*\S.*|([A-J])[.:)]\s*\S.*", plain)
-    return next(group for group in match.groups() if group).upper() if match else None
+    match = re.fullmatch(r"\(?([A-J])\)?|\(([A-J])\)\s*\S.*|([A-J])[.:)]\s*\S.*", plain)
+    return next(group for group in match.groups() if group) if match else None
 
 
 def _without_shell(text: str) -> str:

@@ -11,7 +11,11 @@ from verizero.reward.normalisation import compact
 RELATIVE_TOLERANCE = Fraction(1, 10**9)
 """Two numbers of which one is written as a decimal are equal within this share of the gold."""
 
+MAX_LENGTH = 1_500
 _MAX_EXPONENT = 400
+_PARENTHESES = re.compile(r"\([^()]*\)")
+_VARIABLE = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([^()]*\))?|\\(?:text|mathrm)\{[^{}]*\}")
+_SEVERAL = re.compile(r"[,;]|(?<![A-Za-z])(?:or|and)(?![A-Za-z])")
 _DIGITS = r"(?:\d{1,3}(?:(?:,|\s)\d{3})+|\d+)"
 _NUMBER = re.compile(rf"([+-]?)\s*(?:({_DIGITS})(?:\.(\d*))?|\.(\d+))(?:\\overline\{{(\d+)\}})?(?:\s*(?:[eE]|(?:\\times|\\cdot|\*)\s*10\s*\^)\s*(?:\{{\s*([+-]?\d+)\s*\}}|([+-]?\d+)))?")
 _FRACTION = re.compile(r"([+-]?)\s*\\frac\s*\{\s*([+-]?\d+)\s*\}\s*\{\s*([+-]?\d+)\s*\}|([+-]?)\s*(\d+)\s*/\s*(\d+)|\(?([+-]?\d+)\)?/\(?(\d+)\)?")
@@ -21,7 +25,18 @@ _DEGREES = re.compile(r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree|degrees?|\\text\{
 _TEXT_UNIT = re.compile(r"\s*\\(?:text|mathrm|mbox|textrm|textbf|rm)\s*\{\s*([^{}\d\\]*)\}\s*(\^\s*(?:\{\s*-?\d\s*\}|\d))?$")
 _WORD_UNIT = re.compile(r"\s+([A-Za-z]{2,}(?:[ /][A-Za-z]+){0,3}|[A-Za-z]{2,}\s*\^\s*(?:\{\s*\d\s*\}|\d))$")
 _NO_UNIT = frozenset("pi sin cos tan cot sec csc log ln exp sqrt frac mod or and base inf infinity oo hundred thousand million billion trillion dozen score half third quarter percent".split())
-_SHORT_UNITS = frozenset("cm mm km ft in yd mi kg mg lb oz ml hr min sec mph kph rs".split())
+_UNITS = {
+    spelling: name
+    for name, spellings in {
+        "m": "m meter metre", "cm": "cm centimeter centimetre", "mm": "mm millimeter millimetre", "km": "km kilometer kilometre", "ft": "ft foot feet",
+        "in": "in inch inche", "yd": "yd yard", "mi": "mi mile", "g": "g gram", "kg": "kg kilogram", "mg": "mg milligram", "lb": "lb pound", "oz": "oz ounce",
+        "l": "l liter litre", "ml": "ml milliliter millilitre", "h": "h hr hour", "min": "min minute", "s": "s sec second", "day": "day", "week": "week",
+        "month": "month", "year": "year yr", "degree": "degree deg", "dollar": "dollar usd", "cent": "cent", "mph": "mph mile/hour milesperhour", "am": "am a.m", "pm": "pm p.m",
+        "radian": "radian rad", "m/s": "m/s meterspersecond", "km/h": "km/h kmph kph",
+    }.items()
+    for spelling in spellings.split()
+}  # fmt: skip
+"""Spellings of units, without their plural s. Only two of these contradict each other; other words (`apples`) never do."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +52,29 @@ class Number:
 def read_number(text: str) -> Number | None:
     r"""The number that a tidied answer is, or that it ends a chain of equations with (`x=5`, `C(5,2)=10`); else None.
 
-    A chain with two different numbers (`5=6`) is none.
+    A chain with two different numbers (`5=6`) is none, nor is an equation to solve (`x^2-1=0`).
     """
+    if len(text) > MAX_LENGTH:
+        return None
     if "=" in text:
         parts = [part.strip() for part in text.split("=")]
-        found = read_number(parts[-1]) if len(parts) <= 4 and all(parts) else None
+        before = _PARENTHESES.sub("", "=".join(parts[:-1]))
+        if len(parts) > 4 or not all(parts) or _SEVERAL.search(before):
+            return None
+        found = _read(parts[-1])
+        if found and found.value == 0 and not _VARIABLE.fullmatch(parts[0]):
+            return None
         others = [_read(part) for part in parts[:-1]]
-        return found if found and all(other is None or equal(other, found) for other in others) and any(other is None for other in others) else None
+        return found if found and None in others and all(other is None or equal(other, found) for other in others) else None
     return _read(text)
 
 
 def equal(gold: Number, answer: Number) -> bool:
     """Whether two numbers are the same: exactly, or within the relative tolerance when one is a decimal.
 
-    A percent sign is optional: 40 % equals 40 and 0.4. A unit is optional, but two units must be the same.
+    A percent sign is optional: 40 % equals 40 and 0.4. A unit is optional, but two known units must be the same.
     """
-    if gold.unit and answer.unit and gold.unit != answer.unit:
+    if contradict(gold.unit, answer.unit):
         return False
     tolerance = RELATIVE_TOLERANCE if gold.decimal or answer.decimal else Fraction(0)
     pairs = {(gold.value, answer.value)}
@@ -61,22 +83,35 @@ def equal(gold: Number, answer: Number) -> bool:
     return any(abs(left - right) <= tolerance * abs(left) for left, right in pairs)
 
 
+def contradict(gold: str | None, answer: str | None) -> bool:
+    """Whether two units are both known and differ."""
+    return gold is not None and answer is not None and gold != answer and _known(gold) and _known(answer)
+
+
+def _known(unit: str) -> bool:
+    return unit.partition("^")[0] in _UNITS.values()
+
+
+def read_unit(text: str) -> tuple[str | None, str]:
+    r"""The unit behind a tidied expression (`\text{ cm}^2`; words behind a space), and the expression without it."""
+    if match := _DEGREES.search(text):
+        return "degree", text[: match.start()].strip()
+    if (match := _TEXT_UNIT.search(text)) and match.start() and not _scales(match[1]):
+        return _unit(match[1], match[2]), text[: match.start()].strip()
+    if (match := _WORD_UNIT.search(text)) and _is_unit(match[1]):
+        return _unit(match[1], None), text[: match.start()].strip()
+    return None, text
+
+
 def _read(text: str) -> Number | None:
     text = text.strip()
-    percent = degrees = False
     unit = None
     if match := _PERCENT.search(text):
-        text, percent = text[: match.start()], True
-    elif match := _DEGREES.search(text):
-        text, degrees = text[: match.start()], True
-    elif match := _TEXT_UNIT.search(text):
-        text, unit = text[: match.start()], _unit(match[1], match[2])
-    elif (match := _WORD_UNIT.search(text)) and _is_unit(match[1]):
-        text, unit = text[: match.start()], _unit(match[1], None)
+        text = text[: match.start()]
+    else:
+        unit, text = read_unit(text)
     found = _bare(text.strip())
-    if found is None:
-        return None
-    return Number(found.value, found.decimal, percent, "degrees" if degrees else unit)
+    return None if found is None else Number(found.value, found.decimal, match is not None, unit)
 
 
 def _bare(text: str) -> Number | None:
@@ -109,11 +144,17 @@ def _bare(text: str) -> Number | None:
 
 def _is_unit(words: str) -> bool:
     """Words of three letters or more, or short known units: `ab` could be a product."""
-    parts = re.findall(r"[A-Za-z]+", words.lower())
-    return not any(part in _NO_UNIT for part in parts) and (len(parts[0]) >= 3 or parts[0] in _SHORT_UNITS)
+    first = re.findall(r"[A-Za-z]+", words)[0].lower()
+    return not _scales(words) and (len(first) >= 3 or first in _UNITS)
+
+
+def _scales(words: str) -> bool:
+    return any(part in _NO_UNIT for part in re.findall(r"[a-z]+", words.lower()))
 
 
 def _unit(words: str, power: str | None) -> str | None:
-    text = re.sub(r"[{}\s]", "", compact(words).lower() + (power or "")).rstrip(".")
+    text = re.sub(r"[{}\s]", "", compact(words).lower()).rstrip(".")
     text = text.removesuffix("s") if len(text) > 2 else text
-    return text or None
+    if not text:
+        return None
+    return _UNITS.get(text, text) + re.sub(r"[{}\s]", "", power or "")

@@ -1,0 +1,135 @@
+"""Sample the completions of one subject on one suite: one start of the engine for all its benchmarks.
+
+    python scripts/generate.py --spec "$(python scripts/spec.py generate tiny.plain/toy)" --subject tiny.plain --suite toy \
+        --policy results/models/tiny/manifest.json --benchmark results/datasets/sums-id/manifest.json \
+        results/datasets/sums-ood/manifest.json --out results/samples/tiny.plain/toy/manifest.json
+
+Each member of the suite (benchmark, template, protocol) is an artifact of its own below --out's folder. A member whose
+spec, inputs and code have not changed is kept; the engine is not started when all are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from verizero.artifacts.canonical import canonical_json, sha256_text
+from verizero.artifacts.errors import UserError, main_program
+from verizero.artifacts.job import Job
+from verizero.artifacts.manifest import open_artifact, read_manifest
+from verizero.artifacts.members import unchanged
+from verizero.artifacts.progress import Progress
+from verizero.artifacts.rows import write_rows
+from verizero.artifacts.seeds import derive_seed
+from verizero.config.expansion import parse_subject
+from verizero.config.spec import GenerateSpec, MemberSpec, read_spec
+from verizero.problems.problem import Problem, read_problems
+
+
+def policy_folder(manifest: Path, subject: str) -> Path:
+    """The weights of a subject: a base model's payload, or the folder of a run's step.
+
+    Raises:
+        UserError: the run has no checkpoint at that step.
+    """
+    found, payload = open_artifact(manifest)
+    if found.kind == "model":
+        return payload
+    folder = payload / f"step-{parse_subject(subject).step}"
+    if not (folder / "config.json").is_file():
+        kept = ", ".join(sorted(path.name.removeprefix("step-") for path in payload.glob("step-*")))
+        raise UserError(f"{manifest}: the run keeps no weights of `{subject}`; it keeps those of step {kept}")
+    return folder
+
+
+def sample_member(engine, tokenizer, member: MemberSpec, problems: list[Problem], progress: Progress) -> list[dict[str, object]]:  # noqa: ANN001
+    """One row for each completion, by problem and sample."""
+    from verizero.policy.prompts import prompt_token_ids
+    from verizero.rollout.engine import Sampling
+
+    protocol = member.protocol
+    prompts = [prompt_token_ids(tokenizer, member.template, problem.problem) for problem in problems]
+    sampling = Sampling(protocol.temperature, protocol.max_tokens, protocol.top_p, tuple(member.template.stop))
+    # by problem, not by place: another problem in the benchmark changes no other's completions
+    seeds = [derive_seed(protocol.seed, "generate", problem.id) for problem in problems]
+    engine.progress = lambda completions, tokens: progress.advance(completions, tokens=tokens)
+    completions = engine.generate(prompts, member.samples, sampling, seeds)
+    rows = []
+    for problem, prompt, group in zip(problems, prompts, completions, strict=True):
+        if len(group) != member.samples:
+            raise RuntimeError(f"asked for {member.samples} completions of {problem.id}, got {len(group)}")
+        digest = sha256_text(canonical_json(prompt))[:16]
+        for k, completion in enumerate(group):
+            rows.append(
+                {
+                    "problem": problem.id,
+                    "sample": k,
+                    "text": completion.text,
+                    "tokens": len(completion.token_ids),
+                    "finish": completion.finish,
+                    "prompt_sha256": digest,
+                    "mean_logprob": round(sum(completion.logprobs) / len(completion.logprobs), 5) if completion.logprobs else None,
+                }
+            )
+    return rows
+
+
+def main() -> None:
+    """Keep what is unchanged, sample the rest, write the suite."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", required=True, help="JSON, or @FILE; `python scripts/spec.py generate SUBJECT/SUITE` prints it")
+    parser.add_argument("--subject", required=True, help="<model>, <model>.<template> or <run>@<step>")
+    parser.add_argument("--suite", required=True)
+    parser.add_argument("--policy", type=Path, required=True, help="manifest of the model or of the run")
+    parser.add_argument("--benchmark", type=Path, nargs="+", required=True, help="manifests of the benchmarks")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+
+    spec, plain = read_spec(GenerateSpec, arguments.spec)
+    benchmarks = {read_manifest(path).id: path for path in arguments.benchmark}
+    if absent := sorted({member.benchmark for member in spec.members.values()} - benchmarks.keys()):
+        raise UserError(f"--benchmark lacks the manifest of `{absent[0]}`, which the spec names")
+    inputs = {"policy": arguments.policy, **benchmarks}
+    job = Job("suite-samples", f"{arguments.subject}/{arguments.suite}", plain, arguments.out, inputs)
+    outs = {name: arguments.out.parent / name / "manifest.json" for name in spec.members}
+    member_inputs = {name: {"policy": arguments.policy, "benchmark": benchmarks[member.benchmark]} for name, member in spec.members.items()}
+    changed = [name for name in sorted(spec.members) if not unchanged(outs[name], plain["members"][name], member_inputs[name], job.code)]
+    print(f"members kept: {', '.join(sorted(set(spec.members) - set(changed))) or 'none'}; to generate: {', '.join(changed) or 'none'}", file=sys.stderr)
+    unpinned = sorted({source for path in inputs.values() for source in read_manifest(path).unpinned})
+
+    if changed:
+        import torch
+
+        torch.set_num_threads(arguments.threads)
+        from verizero.policy.load import load_tokenizer
+        from verizero.rollout.start import start_engine
+
+        folder = policy_folder(arguments.policy, arguments.subject)
+        tokenizer = load_tokenizer(folder)
+        first = spec.members[changed[0]]
+        problems = {name: read_problems(open_artifact(benchmarks[spec.members[name].benchmark])[1] / "problems.jsonl") for name in changed}
+        engine = start_engine(first.engine, folder, first.dtype, threads=arguments.threads)
+        total = sum(len(problems[name]) * spec.members[name].samples for name in changed)
+        with Progress(f"generate {arguments.subject}", total, "completion") as progress:
+            for name in changed:
+                part = Job("samples", f"{arguments.subject}/{arguments.suite}/{name}", plain["members"][name], outs[name], member_inputs[name])
+                rows = sample_member(engine, tokenizer, spec.members[name], problems[name], progress)
+                write_rows(part.staging / "samples.jsonl.gz", rows)
+                part.publish(
+                    counts={
+                        "problems": len(problems[name]),
+                        "samples": len(rows),
+                        "truncated": sum(row["finish"] == "length" for row in rows),
+                        "tokens": sum(int(str(row["tokens"])) for row in rows),
+                    },
+                    seeds=[spec.members[name].protocol.seed],
+                    unpinned=unpinned,
+                )
+        engine.close()
+    job.publish(counts={"members": len(outs)}, parts=outs, unpinned=unpinned)
+
+
+if __name__ == "__main__":
+    main_program(main)()

@@ -1,0 +1,66 @@
+"""After a fresh clone: let Snakemake know which jobs are done, so that `snakemake -n` plans only what is really missing.
+
+    python scripts/restore.py                    the study that config/config.yaml names
+    python scripts/restore.py --study smollm2
+
+A clone has manifests and records but not `.snakemake/`, where Snakemake remembers how each output came to be. This rebuilds
+it: a job is taken as done when its manifest was made with the present spec, by the present code, from the present inputs, and
+its record is of that manifest. Everything else is left alone and named; Snakemake will do it. Payloads are not needed.
+Exit code 0: every job of the study is known as done; 1: some are not. Runs in the orchestration environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from verizero.artifacts.errors import UserError, main_program
+from verizero.config.load import read_yaml
+from verizero.tracking.lineage import Artifact
+from verizero.tracking.restoring import objection
+from verizero.tracking.snakemake_metadata import PlannedJob, remember
+
+
+def main() -> int:
+    """Restore Snakemake's memory for one study."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", help="by default the one that config/config.yaml names")
+    parser.add_argument("--config", nargs="*", default=[], metavar="KEY=VALUE", help="what `snakemake --config` will be given besides")
+    parser.add_argument("--quiet", action="store_true", help="print the summary only")
+    arguments = parser.parse_args()
+
+    snakefile = Path("Snakefile").resolve()
+    if not snakefile.is_file():
+        raise UserError("there is no Snakefile here; run restore.py at the root of the repository")
+    restored = remember(snakefile, overrides(arguments.config, arguments.study), _objection)
+    for output, reason in restored.left if not arguments.quiet else []:
+        print(f"{output}: left alone, {reason}")
+    print(f"{len(restored.done)} jobs are known as done, {len(restored.left)} are left to Snakemake", file=sys.stderr)
+    return int(bool(restored.left))
+
+
+def overrides(pairs: list[str], study: str | None) -> dict[str, object]:
+    """`KEY=VALUE` with YAML values, as `snakemake --config` reads them, over `config/config.yaml`.
+
+    Raises:
+        UserError: a pair has no `=`.
+    """
+    import yaml
+
+    found: dict[str, object] = dict(read_yaml(Path("config/config.yaml")))
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError(f"--config: `{pair}` is no KEY=VALUE")
+        found[key] = yaml.safe_load(value)
+    return found | ({"study": study} if study else {})
+
+
+def _objection(job: PlannedJob) -> str | None:
+    results = Path("results")
+    return objection(Artifact(job.output, results), job.spec, job.code, job.inputs)
+
+
+if __name__ == "__main__":
+    main_program(main)()

@@ -1,0 +1,113 @@
+"""Train a model by reinforcement learning on problems whose answers can be checked.
+
+    python scripts/train.py --spec "$(python scripts/spec.py train tiny.sums.plain.grpo-toy.s1)" --run tiny.sums.plain.grpo-toy.s1 \
+        --model results/models/tiny/manifest.json --dataset results/datasets/sums/manifest.json \
+        --out results/runs/tiny.sums.plain.grpo-toy.s1/manifest.json
+    torchrun --nproc-per-node 2 scripts/train.py ...
+
+The payload is a Hugging Face folder `step-<n>/` for each kept step and `curves.jsonl`, one line of measurements a step.
+`events.jsonl` beside the manifest says also how long everything took. A run that is killed goes on from its last saved
+state when it is started again, with the same result, bit for bit on a CPU. At the time limit, or on SIGTERM or SIGUSR1, it
+saves its state and ends with exit code 75: start it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from verizero.artifacts.errors import UserError, main_program
+from verizero.artifacts.events import read_events
+from verizero.artifacts.files import write_atomic
+from verizero.artifacts.job import EXIT_RESUME, Job
+from verizero.artifacts.manifest import open_artifact
+from verizero.config.spec import TrainSpec, read_spec
+from verizero.problems.problem import read_problems
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", required=True, help="TrainSpec as JSON, or @FILE")
+    parser.add_argument("--run", required=True, help="the run's id")
+    parser.add_argument("--model", required=True, type=Path, help="manifest.json of the model to start from")
+    parser.add_argument("--dataset", required=True, type=Path, help="manifest.json of the training set")
+    parser.add_argument("--out", required=True, type=Path, help="where the run's manifest.json goes")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
+    parser.add_argument(
+        "--micro-batch-tokens", type=int, default=8192, help="positions of a micro-batch, padding included"
+    )
+    parser.add_argument(
+        "--minutes", type=float, help="save, and end with exit code 75, before so much wall time has passed"
+    )
+    parser.add_argument(
+        "--save-seconds", type=float, default=120.0, help="save the state for resuming at least this often"
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Check the inputs, train, publish."""
+    options = arguments()
+    spec, plain = read_spec(TrainSpec, options.spec)
+    model, folder = open_artifact(options.model)
+    dataset, problems_folder = open_artifact(options.dataset)
+    problems = read_problems(problems_folder / "problems.jsonl")
+    if not problems:
+        raise UserError(f"{options.dataset}: the training set holds no problem")
+
+    os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))  # read when torch is loaded, so it comes before
+    from verizero.training.checkpoint import Checkpoints
+    from verizero.training.loop import Runtime, readable_prompts, train
+    from verizero.training.walltime import StopRequest
+    from verizero.training.world import leave_world, start_world
+
+    stop = StopRequest(options.minutes).listen()
+    world = start_world(options.threads)
+    job = (
+        Job("run", options.run, plain, options.out, inputs={"model": options.model, "dataset": options.dataset})
+        if world.first
+        else None
+    )
+    prompts = readable_prompts(problems, spec.template, folder, spec.optimizer)
+    if prompts.too_long and job:
+        job.warn(
+            f"{prompts.too_long} of {len(problems)} prompts are longer than {spec.optimizer.rollout.max_prompt_tokens} tokens and were left out"
+        )
+    checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
+    runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds)
+    complete = train(spec, folder, prompts, checkpoints, world, stop, runtime)
+    leave_world()
+
+    if not complete:
+        print(f"stopped ({stop.reason}); the state is saved, start the same command again to go on", file=sys.stderr)
+        return job.pause() if job else EXIT_RESUME
+    if not job:
+        return 0
+    for step in spec.optimizer.kept_steps():
+        checkpoints.place(step, job.staging)
+    events = read_events(checkpoints.events)
+    write_atomic(
+        job.staging / "curves.jsonl",
+        "".join(json.dumps({"step": event["step"], **event["metrics"]}, allow_nan=False) + "\n" for event in events),
+    )
+    job.publish(
+        counts={
+            "steps": len(events),
+            "prompts": len(prompts.problems),
+            "prompts_too_long": prompts.too_long,
+            "completions": len(events) * spec.optimizer.rollout.prompts * spec.optimizer.rollout.samples,
+            "tokens": sum(event["metrics"]["tokens"] for event in events),
+        },
+        seeds=[spec.seed],
+        unpinned=sorted({*model.unpinned, *dataset.unpinned}),
+        beside={"events.jsonl": checkpoints.events},
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    main_program(main)()

@@ -1,0 +1,145 @@
+"""What a run needs to go on after it was killed, and the checkpoints that it keeps.
+
+    <scratch>/state/step-<n>/   the learner's shards, one set; `files.json` inside names every file and its size
+    <scratch>/state/latest      `step-<n>`
+    <scratch>/kept/step-<n>/    Hugging Face folders of the steps that become the run's payload
+    <scratch>/events.jsonl      one line a step
+
+There is no random state to keep: prompts, seeds and parts are functions of (seed, step). Everything is written under
+another name, flushed to disk and then renamed, so that a kill at any moment leaves the old state or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from verizero.artifacts.errors import UserError
+from verizero.artifacts.files import sync_folder, write_atomic
+from verizero.training.world import World
+
+FILES = "files.json"
+
+
+class Checkpoints:
+    """The state of one run under its scratch folder; all ranks call the methods together.
+
+    Args:
+        scratch: a folder that all ranks see.
+    """
+
+    def __init__(self, scratch: Path, world: World) -> None:
+        self.scratch, self.world = scratch, world
+        self.state, self.kept, self.events = scratch / "state", scratch / "kept", scratch / "events.jsonl"
+
+    def resume(self, load: Callable[[Path], None]) -> int:
+        """Load the last whole state; the step it was saved after, 0 when there is none.
+
+        Raises:
+            UserError: the state was saved by another number of processes.
+        """
+        found = self.world.from_first(self._latest() if self.world.first else None)
+        if found is None:
+            return 0
+        folder = self.state / found
+        listing = json.loads((folder / FILES).read_text(encoding="utf-8"))
+        if listing["processes"] != self.world.size:
+            raise UserError(
+                f"{folder} was saved by {listing['processes']} processes and this run has {self.world.size}; "
+                f"start {listing['processes']}, or remove {self.state} to train from the beginning"
+            )
+        load(folder)
+        return int(listing["step"])
+
+    def save(self, step: int, save: Callable[[Path], None]) -> None:
+        """Keep the state after a step, then drop the older one."""
+        partial, folder = self.state / ".partial", self.state / f"step-{step}"
+        if self.world.first:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+        self.world.wait()
+        save(partial)
+        self.world.wait()
+        if self.world.first:
+            files = flush(partial)
+            write_atomic(
+                partial / FILES,
+                json.dumps({"step": step, "processes": self.world.size, "files": files}, indent=1, sort_keys=True),
+            )
+            if self.events.exists():
+                _flush_file(self.events)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(partial, folder)
+            sync_folder(self.state)
+            write_atomic(self.state / "latest", folder.name)
+            for other in self.state.glob("step-*"):
+                if other != folder:
+                    shutil.rmtree(other, ignore_errors=True)
+        self.world.wait()
+
+    def keep(self, step: int, export: Callable[[Path], None]) -> None:
+        """Keep the weights after a step for the run's payload; `export` is called by the first rank only."""
+        if not self.world.first:
+            return
+        partial, folder = self.kept / ".partial", self.kept / f"step-{step}"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        export(partial)
+        flush(partial)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+        sync_folder(self.kept)
+
+    def place(self, step: int, payload: Path) -> None:
+        """Put a kept folder into the payload, as links: the scratch copy stays until the run is published.
+
+        Raises:
+            FileNotFoundError: the step was not kept.
+        """
+        shutil.copytree(self.kept / f"step-{step}", payload / f"step-{step}", copy_function=_link)
+
+    def _latest(self) -> str | None:
+        """The name of the last state whose files are all there in their sizes.
+
+        A kill between the rename of a state and the write of `latest` leaves two whole states: the newer one counts.
+        """
+        found = sorted(self.state.glob("step-*"), key=lambda folder: -int(folder.name.removeprefix("step-")))
+        return next((folder.name for folder in found if whole(folder)), None)
+
+
+def flush(folder: Path) -> dict[str, int]:
+    """Force a folder's files to disk; path -> size in bytes."""
+    sizes = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        _flush_file(path)
+        sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+    for inner in [*(path for path in folder.rglob("*") if path.is_dir()), folder]:
+        sync_folder(inner)
+    return sizes
+
+
+def whole(folder: Path) -> bool:
+    """Whether every file that a state lists is there in its size."""
+    try:
+        listing = json.loads((folder / FILES).read_text(encoding="utf-8"))
+        return all((folder / name).stat().st_size == size for name, size in listing["files"].items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _flush_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, target)

@@ -1,0 +1,249 @@
+"""The policy being trained, held by DeepSpeed: it scores responses, takes optimizer updates, saves and resumes.
+
+One code path for CPU (gloo) and GPUs (NCCL), for ZeRO stages 1 to 3. The number of micro-batches of an update is free
+(`managed_gradient_accumulation: false`): `backward` only accumulates, `step` is the boundary.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import deepspeed
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from verizero.config.optimizers import Optimizer
+from verizero.objective.loss import Objective, loss_sums
+from verizero.policy.logprobs import token_logprobs
+from verizero.training.batches import micro_batches, padded
+from verizero.training.world import World
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class TrainRow:
+    """A response as an update sees it: token ids, log-probabilities in nats, and what it counts."""
+
+    prompt: list[int]
+    response: list[int]
+    old: Float[Tensor, " token"] | None
+    """Under the policy that sampled it; None where that is the policy of this very update. All rows of an update alike."""
+    reference: Float[Tensor, " token"] | None
+    advantage: float
+    weight: float
+    """Of each token of this response, over the whole update."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A policy's view of a response, token by token, in nats; on the CPU, in float32."""
+
+    logprobs: Float[Tensor, " token"]
+    entropies: Float[Tensor, " token"]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one optimizer update measured, over all ranks."""
+
+    loss: float
+    grad_norm: float
+    """Before clipping."""
+    learning_rate: float
+    clipped: float
+    """Tokens whose gradient the clip took away."""
+    kl_old: float
+    """Sum over `tokens` of k3 between the sampling policy and the one being trained, in nats."""
+    kl_reference: float
+    entropy: float
+    """Sum over `tokens`, in nats."""
+    tokens: float
+    """Response tokens in the forward pass."""
+
+
+class Learner:
+    """One DeepSpeed engine.
+
+    Args:
+        model: a causal language model with float32 or bfloat16 weights; DeepSpeed keeps float32 master weights.
+        settings: the run's recipe.
+        micro_batch_tokens: positions of a micro-batch, padding included; changes the order of float additions only.
+    """
+
+    def __init__(self, model: nn.Module, settings: Optimizer, world: World, micro_batch_tokens: int) -> None:
+        logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+        self.settings, self.world, self.micro_batch_tokens = settings, world, micro_batch_tokens
+        self.temperature = settings.rollout.temperature
+        _without_dropout(model)
+        if settings.gradient_checkpointing:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.to(device=world.device, dtype=DTYPES[settings.train_dtype])
+        adam = torch.optim.AdamW(
+            model.parameters(),
+            lr=settings.learning_rate,
+            betas=tuple(settings.adam_betas),
+            weight_decay=settings.weight_decay,
+        )
+        config = engine_config(settings, sum(parameter.numel() for parameter in model.parameters()), world)
+        self.engine, *_ = deepspeed.initialize(model=model, optimizer=adam, config=config, dist_init_required=False)
+        self.module: Any = self.engine.module
+        self.module.eval()
+
+    def score(self, pairs: Sequence[tuple[list[int], list[int]]], model: nn.Module | None = None) -> list[Score]:
+        """Log-probability and entropy of each response's tokens under the policy, or another model; without gradient.
+
+        All ranks call this together (with any number of pairs), because ZeRO 3 gathers weights in each forward pass.
+
+        Args:
+            pairs: token ids of a prompt and of its response.
+        """
+        scores: list[Score | None] = [None] * len(pairs)
+        for rows in self._equal_count(micro_batches([len(p) + len(r) for p, r in pairs], self.micro_batch_tokens)):
+            batch = padded(*zip(*([pairs[row] for row in rows] or [_FILLER]), strict=True), device=self.world.device)
+            with torch.no_grad():
+                logprobs, entropies = token_logprobs(
+                    model or self.module, batch.input_ids, batch.attention_mask, batch.response_mask, self.temperature
+                )
+            for place, row in enumerate(rows):
+                begin = len(pairs[row][0])
+                span = slice(begin, begin + len(pairs[row][1]))
+                scores[row] = Score(logprobs[place, span].float().cpu(), entropies[place, span].float().cpu())
+        return [score for score in scores if score is not None]
+
+    def update(self, rows: Sequence[TrainRow], objective: Objective, learning_rate: float) -> Update:
+        """One optimizer update on this rank's rows; their weights refer to all ranks' rows.
+
+        The loss is multiplied by the number of ranks, because DeepSpeed averages gradients over them.
+        """
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = learning_rate
+        if self.settings.gradient_checkpointing:
+            self.module.train()
+        sums = torch.zeros(6, dtype=torch.float64)
+        lengths = [len(row.prompt) + len(row.response) for row in rows]
+        for numbers in self._equal_count(micro_batches(lengths, self.micro_batch_tokens)) or [[]]:
+            loss, measured = self._micro_batch([rows[number] for number in numbers], objective)
+            self.engine.backward(loss * self.world.size)
+            sums += measured
+        self.engine.step()
+        self.module.eval()
+        total = self.world.sums(sums.tolist())
+        return Update(total[0], float(self.engine.get_global_grad_norm()), learning_rate, *total[1:])
+
+    def _micro_batch(
+        self, rows: Sequence[TrainRow], objective: Objective
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "6"]]:
+        """Loss of some rows and what was measured on them; without rows, a loss that is zero and reaches every weight."""
+        if not rows:
+            batch = padded([_FILLER[0]], [_FILLER[1]], device=self.world.device)
+            logprob, _ = token_logprobs(
+                self.module, batch.input_ids, batch.attention_mask, batch.response_mask, self.temperature
+            )
+            return logprob.masked_fill(~batch.response_mask, 0.0).sum() * 0.0, torch.zeros(6, dtype=torch.float64)
+        device = self.world.device
+        batch = padded([row.prompt for row in rows], [row.response for row in rows], device=device)
+        mask = batch.response_mask
+        logprob, entropy = token_logprobs(self.module, batch.input_ids, batch.attention_mask, mask, self.temperature)
+        old = _spread([row.old for row in rows], mask)
+        reference = _spread([row.reference for row in rows], mask)
+        advantage = torch.tensor([row.advantage for row in rows], dtype=torch.float32, device=device)
+        weight = torch.tensor([row.weight for row in rows], dtype=torch.float32, device=device)
+        sums = loss_sums(
+            objective, logprob, entropy, logprob.detach() if old is None else old, reference, advantage, weight, mask
+        )
+        measured = [
+            sums.loss.detach(),
+            sums.clipped,
+            sums.kl_old,
+            torch.zeros(()) if sums.kl_reference is None else sums.kl_reference,
+            entropy.detach().masked_fill(~mask, 0.0).sum(),
+            mask.sum(),
+        ]
+        return sums.loss, torch.stack([value.double().cpu() for value in measured])
+
+    def _equal_count(self, batches: list[list[int]]) -> list[list[int]]:
+        """As many micro-batches as the rank with most of them has: backward passes are collective where ZeRO shards."""
+        most = int(self.world.maxima([len(batches)])[0])
+        return batches + [[] for _ in range(most - len(batches))]
+
+    def named_weights(self, aliases: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Every weight by its Hugging Face name, on every rank.
+
+        Args:
+            aliases: give a tied weight under each of its names. vLLM's CPU build keeps an output head of its own:
+                without `lm_head.weight` it would stay stale, silently.
+        """
+        for name, parameter in self.module.named_parameters(remove_duplicate=not aliases):
+            if self.settings.zero_stage == 3:
+                with deepspeed.zero.GatheredParameters([parameter]):
+                    whole = parameter.detach().clone()
+                yield name, whole
+            else:
+                yield name, parameter.detach()
+
+    def save(self, folder: Path) -> None:
+        """Write weights and optimizer state of this rank under `folder`; all ranks call it together."""
+        self.engine.save_checkpoint(str(folder), tag="learner", save_latest=False)
+
+    def load(self, folder: Path) -> None:
+        """Continue from what `save` wrote with the same number of ranks."""
+        path, _ = self.engine.load_checkpoint(str(folder), tag="learner")
+        if path is None:
+            raise FileNotFoundError(f"{folder}/learner")
+
+
+# A row with one response token, for a rank that has nothing to do while the others compute.
+_FILLER: tuple[list[int], list[int]] = ([0], [0])
+
+
+def engine_config(settings: Optimizer, parameters: int, world: World) -> dict[str, Any]:
+    """DeepSpeed's configuration.
+
+    Gradients add up in float32 also where the weights are bfloat16 (DeepSpeed's default is the weights' type).
+    """
+    stage = settings.zero_stage
+    zero = {
+        "stage": stage,
+        "overlap_comm": stage == 2 and world.device.type == "cuda",
+        "contiguous_gradients": True,
+        "reduce_bucket_size": min(parameters, 500_000_000),
+    }
+    return {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "managed_gradient_accumulation": False,
+        "gradient_clipping": settings.max_grad_norm,
+        "bf16": {"enabled": settings.train_dtype == "bfloat16"},
+        "data_types": {"grad_accum_dtype": "fp32"},
+        "zero_optimization": zero,
+        "zero_allow_untested_optimizer": True,
+        "steps_per_print": 10**9,
+    }
+
+
+def learning_rate_at(update: int, peak: float, warmup: int) -> float:
+    """The learning rate of an update (the first is 0): it rises linearly over `warmup` updates, then it is constant."""
+    return peak * min(1.0, (update + 1) / warmup) if warmup else peak
+
+
+def _spread(values: Sequence[Float[Tensor, " token"] | None], mask: Tensor) -> Float[Tensor, "row position"] | None:
+    """Per-token values at the positions of their responses, zero elsewhere; None where there are none."""
+    given = [value for value in values if value is not None]
+    if not given:
+        return None
+    return torch.zeros(mask.shape, device=mask.device).masked_scatter(mask, torch.cat(given).to(mask.device))
+
+
+def _without_dropout(model: nn.Module) -> None:
+    """Dropout would make a score depend on a random state, and a resumed run differ."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = 0.0

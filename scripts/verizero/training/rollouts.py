@@ -1,0 +1,103 @@
+"""A step's completions: who sampled which, what they earned, and what all ranks know about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from verizero.config.optimizers import Reward
+from verizero.reward.rewards import reward
+from verizero.reward.verdict import Verdict
+from verizero.rollout.engine import Completion
+
+
+@dataclass(frozen=True)
+class Response:
+    """A completion sampled by this rank."""
+
+    number: int
+    """Within the step, over all ranks: place of its prompt in the step times samples, plus its place in the group."""
+    prompt: list[int]
+    completion: Completion
+
+    @property
+    def tokens(self) -> list[int]:
+        """The sampled token ids, the end-of-sequence token included."""
+        return self.completion.token_ids
+
+    @property
+    def truncated(self) -> bool:
+        """Whether it met the token limit."""
+        return self.completion.finish == "length"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What every rank knows about a response of the step, wherever it was sampled."""
+
+    number: int
+    length: int
+    """Tokens."""
+    reward: float
+    correct: bool
+    truncated: bool
+    boxed: bool
+    status: str
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """All responses of a step, in the order of their numbers."""
+
+    rows: list[Outcome]
+    samples: int
+    """Completions of each prompt."""
+
+    @property
+    def rewards(self) -> Float[Tensor, " response"]:
+        """In float64: groups of equal rewards must compare equal."""
+        return torch.tensor([row.reward for row in self.rows], dtype=torch.float64)
+
+    @property
+    def groups(self) -> Int[Tensor, " response"]:
+        """The place of each response's prompt in the step; a problem that occurs twice in a step has two groups."""
+        return torch.tensor([row.number // self.samples for row in self.rows])
+
+    @property
+    def lengths(self) -> Int[Tensor, " response"]:
+        """In tokens."""
+        return torch.tensor([row.length for row in self.rows])
+
+
+def numbered(
+    places: Sequence[int], prompts: Sequence[list[int]], completions: Sequence[Sequence[Completion]]
+) -> list[Response]:
+    """Give this rank's completions their numbers.
+
+    Args:
+        places: of this rank's prompts in the step.
+    """
+    found = []
+    for place, prompt, group in zip(places, prompts, completions, strict=True):
+        found += [Response(place * len(group) + sample, prompt, completion) for sample, completion in enumerate(group)]
+    return found
+
+
+def outcomes(responses: Sequence[Response], verdicts: Sequence[Verdict], rule: Reward) -> list[Outcome]:
+    """This rank's responses with what they earn."""
+    return [
+        Outcome(
+            number=response.number,
+            length=len(response.tokens),
+            reward=reward(verdict, response.truncated, rule),
+            correct=verdict.correct,
+            truncated=response.truncated,
+            boxed="\\boxed" in response.completion.text,
+            status=verdict.status,
+        )
+        for response, verdict in zip(responses, verdicts, strict=True)
+    ]

@@ -1,0 +1,112 @@
+"""The processes of one run: one by plain `python`, several by `torchrun`; gloo on CPU, NCCL on GPUs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+os.environ.setdefault("DS_BUILD_OPS", "0")
+
+import torch
+import torch.distributed as dist
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class World:
+    """Which process this is, of how many, and where its tensors live."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes what is written once."""
+        return self.rank == 0
+
+    def share(self, count: int) -> range:
+        """The contiguous part of `count` things that is this process's; the parts differ by at most one in size."""
+        return range(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+
+    def gather(self, mine: Sequence[T]) -> list[T]:
+        """Everybody's items, in the order of the ranks, on every rank."""
+        if self.size == 1:
+            return list(mine)
+        parts: list[Any] = [None] * self.size
+        dist.all_gather_object(parts, list(mine))
+        return [item for part in parts for item in part]
+
+    def sums(self, values: Sequence[float]) -> list[float]:
+        """Element-wise sum over all ranks, in float64."""
+        return self._reduced(values, dist.ReduceOp.SUM)
+
+    def maxima(self, values: Sequence[float]) -> list[float]:
+        """Element-wise maximum over all ranks."""
+        return self._reduced(values, dist.ReduceOp.MAX)
+
+    def from_first(self, value: T) -> T:
+        """The first rank's value, on every rank."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def wait(self) -> None:
+        """Go on when every rank is here."""
+        if self.size > 1:
+            dist.barrier()
+
+    def _reduced(self, values: Sequence[float], operation: Any) -> list[float]:
+        if self.size == 1:
+            return [float(value) for value in values]
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor, op=operation)
+        return tensor.tolist()
+
+
+def start_world(threads: int | None = None) -> World:
+    """Join the processes that torchrun started, or be alone.
+
+    Args:
+        threads: of torch's CPU operators; None leaves torch's choice.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    cuda = torch.cuda.is_available()
+    if not cuda:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    if "WORLD_SIZE" not in os.environ:
+        os.environ.update(
+            RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(_free_port())
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # DeepSpeed's imports use names that its dependencies have deprecated
+        import deepspeed
+
+    # DeepSpeed would compile this shared-memory all-reduce with g++ (a minute, and a failure where there is no
+    # compiler); gloo does the same work.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(device)
+    deepspeed.init_distributed(dist_backend="nccl" if cuda else "gloo", verbose=False)
+    return World(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
+
+
+def leave_world() -> None:
+    """Part from the other processes, so that the interpreter can end without a warning."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
