@@ -60,17 +60,22 @@ study: envs  ## Run the study STUDY on this machine, then print its table
 	fi
 
 test: envs-test  ## Run every test; those of vLLM need `make envs-vllm` first
-	@# One thread for each test process: two that spin on two cores each are slower than one.
+	@# One thread for each test process: two that spin on two cores each are slower than one. By file: a file's tests
+	@# share an engine, which takes most of a minute to start.
 	OMP_NUM_THREADS=1 $(JOBS)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) tests/unit tests/integration
-	$(ORCHESTRATE)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) tests/workflow tests/slurm
+	@# By group: the tests on Slurm share one cluster and stay in one process.
+	$(ORCHESTRATE)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS) tests/workflow tests/slurm
 
 lint: envs-test  ## Check style, types and the workflow's own rules
-	$(ORCHESTRATE)/ruff check .
-	$(ORCHESTRATE)/ruff format --check .
-	$(ORCHESTRATE)/snakefmt --check Snakefile workflow
-	$(ORCHESTRATE)/mypy
-	$(ORCHESTRATE)/python envs/render.py --check
-	$(ORCHESTRATE)/snakemake --lint
+	@# All of them, also after the first that complains.
+	@failed=""; check() { echo "$$*"; "$$@" || failed="$$failed $$(basename $$1)"; }; \
+	check $(ORCHESTRATE)/ruff check --output-format concise .; \
+	check $(ORCHESTRATE)/ruff format --check .; \
+	check $(ORCHESTRATE)/snakefmt --check Snakefile workflow; \
+	check $(ORCHESTRATE)/mypy; \
+	check $(ORCHESTRATE)/python envs/render.py --check; \
+	check $(ORCHESTRATE)/snakemake --lint; \
+	if [ -n "$$failed" ]; then echo "lint:$$failed complained" >&2; exit 1; fi
 
 locks:  ## Resolve envs/*.in anew and write what follows from the locks (needs a package index)
 	$(call build,orchestrate)

@@ -278,6 +278,8 @@ def main():
         build(name, arguments.extras)
     except BuildError as error:
         sys.exit(f"\n{error}")
+    except KeyboardInterrupt:
+        sys.exit(f"\n.venv/{name} is not finished; the next build starts anew.")
 
 
 if __name__ == "__main__":

@@ -51,12 +51,24 @@ def main() -> None:
     pairs = optimizer_pairs(graded, spec.confidence)
     changes = changes_from_base(graded, spec.confidence)
     said = findings(rows, changes, pairs, spec.confidence)
-    tables = [main_table(rows, spec.confidence), paired_table(pairs, spec.confidence), change_table(changes, spec.confidence), seed_table(rows), status_table(graded)]
+    tables = [
+        main_table(rows, spec.confidence),
+        paired_table(pairs, spec.confidence),
+        change_table(changes, spec.confidence),
+        seed_table(rows),
+        status_table(graded),
+    ]
 
     job = Job("study", spec.name, plain, arguments.out, inputs)
     unpinned = sorted({source for path in inputs.values() for source in read_manifest(path).unpinned})
     for table in tables:
-        above = f"# {spec.question}\n\n{reading_rule(spec.confidence)}\n\n" + "".join(f"- {sentence}\n" for sentence in said) + "\n" if table.name == "main" else ""
+        above = (
+            f"# {spec.question}\n\n{reading_rule(spec.confidence)}\n\n"
+            + "".join(f"- {sentence}\n" for sentence in said)
+            + "\n"
+            if table.name == "main"
+            else ""
+        )
         table.write(job.staging / "tables", above)
     drawn = draw_all(spec, curves, rows, job.staging / "figures")
     samples, absent = browse([group for group, _ in graded], arguments.results)
@@ -69,11 +81,22 @@ def main() -> None:
     for sentence in absent:
         job.warn(f"not in the report's sample browser: {sentence}")
     job.publish(
-        counts={"rows": len(rows), "comparisons": len(pairs), "changes": len(changes), "samples_shown": len(samples), **{f"runs_{state}": number for state, number in planned["counts"]["runs"].items()}},
+        counts={
+            "rows": len(rows),
+            "comparisons": len(pairs),
+            "changes": len(changes),
+            "samples_shown": len(samples),
+            **{f"runs_{state}": number for state, number in planned["counts"]["runs"].items()},
+        },
         seeds=spec.study.seeds,
         unpinned=unpinned,
     )
-    print("\n".join(said) + f"\n\ntable   {arguments.out.parent / 'tables' / 'main.md'}\nfigure  {arguments.out.parent / 'figures' / 'overview.png'}\nreport  {arguments.out.parent / 'report.html'}")
+    print(
+        "\n".join(said)
+        + f"\n\ntable   {arguments.out.parent / 'tables' / 'main.md'}"
+        + f"\nfigure  {arguments.out.parent / 'figures' / 'overview.png'}"
+        + f"\nreport  {arguments.out.parent / 'report.html'}"
+    )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def sample_member(engine, tokenizer, member: MemberSpec, problems: list[Problem]
 
     protocol = member.protocol
     prompts = [prompt_token_ids(tokenizer, member.template, problem.problem) for problem in problems]
-    sampling = Sampling(protocol.temperature, protocol.max_tokens, protocol.top_p, tuple(member.template.stop))
+    sampling = Sampling(protocol.temperature, protocol.top_p, protocol.max_tokens, tuple(member.template.stop))
     # by problem, not by place: another problem in the benchmark changes no other's completions
     seeds = [derive_seed(protocol.seed, "generate", problem.id) for problem in problems]
     engine.progress = lambda completions, tokens: progress.advance(completions, tokens=tokens)

@@ -1,10 +1,10 @@
-"""Grade the samples of one suite: which completions answer their problem, and why.
+r"""Grade the samples of one suite: which completions answer their problem, and why.
 
-    python scripts/grade.py --spec "$(python scripts/spec.py grade tiny.plain/toy)" --subject tiny.plain --suite toy \\
-        --samples results/samples/tiny.plain/toy/manifest.json --benchmark sums-id=results/datasets/sums-id/manifest.json \\
+    python scripts/grade.py --spec "$(python scripts/spec.py grade tiny.plain/toy)" --subject tiny.plain --suite toy \
+        --samples results/samples/tiny.plain/toy/manifest.json --benchmark results/datasets/sums-id/manifest.json \
         --out results/grades/tiny.plain/toy/manifest.json
     python scripts/grade.py --pairs answers.jsonl --out graded.jsonl
-    python scripts/grade.py --explain --gold '\\frac{1}{2}' --response 'So it is \\boxed{0.5}.'
+    python scripts/grade.py --explain --gold '\frac{1}{2}' --response 'So it is \boxed{0.5}.'
 
 Each member of the suite is an artifact of its own beside the suite's manifest; a member whose samples, benchmark, grader and
 code are unchanged is kept. `--pairs` reads JSON lines with `gold` (a text, or a list of accepted ones) and `response`, and
@@ -36,7 +36,13 @@ def main() -> None:
     if arguments.explain:
         if arguments.gold is None or arguments.response is None:
             raise UserError("--explain needs --gold and --response")
-        print(json.dumps(verdict_row(grader(arguments.grader).grade(arguments.gold, arguments.response)), ensure_ascii=False, indent=1))
+        print(
+            json.dumps(
+                verdict_row(grader(arguments.grader).grade(arguments.gold, arguments.response)),
+                ensure_ascii=False,
+                indent=1,
+            )
+        )
     elif arguments.pairs:
         grade_pairs(arguments)
     else:
@@ -47,22 +53,35 @@ def grade_suite(arguments: argparse.Namespace) -> None:
     """One artifact of kind `suite-grades`, and one of kind `grades` for each member that is not kept."""
     for name in ("spec", "subject", "suite", "samples", "out"):
         if getattr(arguments, name) is None:
-            raise UserError(f"--{name} is missing; `python scripts/grade.py --help` shows the three ways to call this program")
+            raise UserError(
+                f"--{name} is missing; `python scripts/grade.py --help` shows the three ways to call this program"
+            )
     spec, plain = read_spec(GradeSpec, arguments.spec)
     grader(spec.grader)
-    benchmarks = dict(named(text) for text in arguments.benchmark)
+    benchmarks = {read_manifest(path).id: path for path in arguments.benchmark}
     samples_suite = read_manifest(arguments.samples)
     if missing := sorted(set(spec.members) - set(samples_suite.parts)):
-        raise UserError(f"{arguments.samples}: has no member `{missing[0]}`; it has {', '.join(sorted(samples_suite.parts)) or 'none'}")
+        raise UserError(
+            f"{arguments.samples}: has no member `{missing[0]}`; it has {', '.join(sorted(samples_suite.parts)) or 'none'}"
+        )
 
-    suite = Job("suite-grades", f"{arguments.subject}/{arguments.suite}", plain, arguments.out, inputs={"samples": arguments.samples, **benchmarks})
+    suite = Job(
+        "suite-grades",
+        f"{arguments.subject}/{arguments.suite}",
+        plain,
+        arguments.out,
+        inputs={"samples": arguments.samples, **benchmarks},
+    )
     parts, kept, graded, totals = {}, [], [], {"samples": 0, "correct": 0}
     with GradingPool(spec.grader, arguments.workers) as pool:
         for member in spec.members:
             samples = arguments.samples.parent / member / "manifest.json"
             name = read_manifest(samples).spec.get("benchmark")
             if name not in benchmarks:
-                raise UserError(f"--benchmark: `{name}` is missing, which member `{member}` samples; give --benchmark {name}=results/datasets/{name}/manifest.json")
+                raise UserError(
+                    f"--benchmark: `{name}` is missing, which member `{member}` samples; "
+                    f"give --benchmark results/datasets/{name}/manifest.json"
+                )
             inputs = {"samples": samples, "benchmark": benchmarks[name]}
             out = parts[member] = arguments.out.parent / member / "manifest.json"
             if unchanged(out, {"grader": spec.grader}, inputs, suite.code):
@@ -74,7 +93,11 @@ def grade_suite(arguments: argparse.Namespace) -> None:
             counts = read_manifest(out).counts
             totals = {key: totals[key] + counts[key] for key in totals}
     print(f"members kept: {', '.join(kept) or 'none'}; graded: {', '.join(graded) or 'none'}", file=sys.stderr)
-    suite.publish(counts=totals, parts=parts, unpinned=sorted({repo for out in parts.values() for repo in read_manifest(out).unpinned}))
+    suite.publish(
+        counts=totals,
+        parts=parts,
+        unpinned=sorted({repo for out in parts.values() for repo in read_manifest(out).unpinned}),
+    )
 
 
 def grade_pairs(arguments: argparse.Namespace) -> None:
@@ -92,19 +115,19 @@ def grade_pairs(arguments: argparse.Namespace) -> None:
             golds = [row["gold"]] if isinstance(row["gold"], str) else list(row["gold"])
             rows.append((row, golds, str(row["response"])))
         except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UserError(f"{arguments.pairs}, line {number}: {error!r}; a line holds `gold` (a text or a list of texts) and `response`") from None
+            raise UserError(
+                f"{arguments.pairs}, line {number}: {error!r}; a line holds `gold` (a text or a list of texts) and `response`"
+            ) from None
     with GradingPool(arguments.grader, arguments.workers) as pool:
         verdicts = pool.grade_all([(golds, response) for _, golds, response in rows])
-    write_atomic(arguments.out, "".join(json.dumps({**row, **verdict_row(verdict)}, ensure_ascii=False) + "\n" for (row, _, _), verdict in zip(rows, verdicts, strict=True)))
+    write_atomic(
+        arguments.out,
+        "".join(
+            json.dumps({**row, **verdict_row(verdict)}, ensure_ascii=False) + "\n"
+            for (row, _, _), verdict in zip(rows, verdicts, strict=True)
+        ),
+    )
     print(f"{sum(verdict.correct for verdict in verdicts)} of {len(verdicts)} are correct", file=sys.stderr)
-
-
-def named(text: str) -> tuple[str, Path]:
-    """`NAME=PATH`."""
-    name, found, path = text.partition("=")
-    if not found:
-        raise UserError(f"--benchmark is {text}; it reads NAME=results/datasets/NAME/manifest.json")
-    return name, Path(path)
 
 
 def parsed() -> argparse.Namespace:
@@ -114,9 +137,22 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--subject", help="a base model, or <run>@<step>")
     parser.add_argument("--suite")
     parser.add_argument("--samples", type=Path, metavar="MANIFEST", help="the suite's samples")
-    parser.add_argument("--benchmark", nargs="*", action="extend", default=[], metavar="NAME=MANIFEST", help="each benchmark of the suite")
+    parser.add_argument(
+        "--benchmark",
+        type=Path,
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="MANIFEST",
+        help="each benchmark of the suite",
+    )
     parser.add_argument("--out", type=Path, help="the suite's manifest, or the file for the verdicts of --pairs")
-    parser.add_argument("--workers", type=int, default=min(2, len(os.sched_getaffinity(0))), help="processes for algebra (default %(default)s); the result does not depend on it")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(2, len(os.sched_getaffinity(0))),
+        help="processes for algebra (default %(default)s); the result does not depend on it",
+    )
     parser.add_argument("--pairs", type=Path, metavar="JSONL")
     parser.add_argument("--explain", action="store_true")
     parser.add_argument("--gold", action="append", help="an accepted answer; may be given again")

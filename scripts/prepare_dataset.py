@@ -1,7 +1,7 @@
-"""Prepare one set of problems: fetch, filter, keep benchmark problems out, select.
+r"""Prepare one set of problems: fetch, filter, keep benchmark problems out, select.
 
-    python scripts/prepare_dataset.py --name sums --spec "$(python scripts/spec.py prepare_dataset sums)" \\
-        --exclude results/datasets/sums-id/manifest.json --exclude results/datasets/sums-ood/manifest.json \\
+    python scripts/prepare_dataset.py --name sums --spec "$(python scripts/spec.py prepare_dataset sums)" \
+        --exclude results/datasets/sums-id/manifest.json --exclude results/datasets/sums-ood/manifest.json \
         --out results/datasets/sums/manifest.json
 
 The payload is `problems.jsonl`, one problem a line: id, problem, answers (any of them is right), and a solution where the
@@ -28,7 +28,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True, help="JSON, or @FILE")
     parser.add_argument("--name", required=True, help="the set's name in the registry")
-    parser.add_argument("--exclude", type=Path, nargs="*", action="extend", default=[], metavar="MANIFEST", help="benchmarks to keep out")
+    parser.add_argument(
+        "--exclude",
+        type=Path,
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="MANIFEST",
+        help="benchmarks to keep out",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="MANIFEST")
     arguments = parser.parse_args()
     spec, plain = read_spec(DatasetSpec, arguments.spec)
@@ -47,6 +55,8 @@ def main() -> None:
     job = Job("dataset", arguments.name, plain, arguments.out, inputs=inputs)
     for repo in prepared.unpinned:
         job.warn(f"{arguments.name}: the revision of {repo} is not resolved; `python scripts/pin.py` resolves it")
+    if left_out := prepared.counts.get("without_answer"):
+        job.warn(f"{arguments.name}: {left_out} of {prepared.counts['source']} rows have no answer and are left out")
     write_problems(job.staging / "problems.jsonl", prepared.problems)
     seeds = [spec.problems.source.seed] if isinstance(spec.problems.source, Sums) else []
     job.publish(counts=prepared.counts, seeds=seeds, unpinned=sorted({*unpinned, *prepared.unpinned}))

@@ -26,7 +26,9 @@ def main() -> int:
     """Restore Snakemake's memory for one study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", help="by default the one that config/config.yaml names")
-    parser.add_argument("--config", nargs="*", default=[], metavar="KEY=VALUE", help="what `snakemake --config` will be given besides")
+    parser.add_argument(
+        "--config", nargs="*", default=[], metavar="KEY=VALUE", help="what `snakemake --config` will be given besides"
+    )
     parser.add_argument("--quiet", action="store_true", help="print the summary only")
     arguments = parser.parse_args()
 

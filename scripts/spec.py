@@ -1,7 +1,7 @@
 """Print the spec of one job: what identifies it, and what its program takes as --spec.
 
     python scripts/spec.py train tiny.sums.plain.grpo-toy.s1
-    python scripts/spec.py generate tiny.sums.plain.grpo-toy.s1@180/toy
+    python scripts/spec.py generate tiny.sums.plain.grpo-toy.s1@120/toy
     python scripts/spec.py prepare_dataset sums
     python scripts/train.py --spec "$(python scripts/spec.py train RUN)" --model ... --dataset ... --out ...
 """

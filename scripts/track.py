@@ -26,7 +26,7 @@ from verizero.tracking.lineage import Artifact
 from verizero.tracking.mlflow_runs import sync
 from verizero.tracking.mlflow_server import experiment, server
 from verizero.tracking.scores import training_runs
-from verizero.tracking.study import study_artifacts, tracked_payloads
+from verizero.tracking.study import EVENTS, study_artifacts, tracked_payloads
 
 
 def main() -> None:
@@ -41,7 +41,13 @@ def main() -> None:
     plan = Plan(arguments.config.resolve().parents[1], {"study": arguments.study})
     artifacts = study_artifacts(plan.spec, arguments.results)
     spec = json.loads(plan.stage_spec("track", arguments.study))
-    job = Job("tracking", arguments.study, spec, arguments.out, inputs={artifact.name: artifact.path for artifact in artifacts})
+    job = Job(
+        "tracking",
+        arguments.study,
+        spec,
+        arguments.out,
+        inputs={artifact.name: artifact.path for artifact in artifacts},
+    )
     links = _links(plan.spec, artifacts, plan.config.tracking, job)
     job.publish(counts=_counts(artifacts), unpinned=artifacts[0].manifest.unpinned, beside={"links.json": links})
 
@@ -73,8 +79,12 @@ def _to_dvc(artifacts: list[Artifact], push: bool) -> dict[str, int | bool]:
 
 def _to_mlflow(spec: StudySpec, study: Artifact, uri: str) -> dict[str, object]:
     runs = training_runs(spec, study)
-    if quiet := [run.artifact.name for run in runs if not (run.artifact.path.parent / "events.jsonl").is_file()]:
-        print(f"MLflow: {len(quiet)} of {len(runs)} runs have no events.jsonl here (first: {quiet[0]}); their metrics over steps are left out", file=sys.stderr)
+    if quiet := [run.artifact.name for run in runs if not (run.artifact.path.parent / EVENTS).is_file()]:
+        print(
+            f"MLflow: {len(quiet)} of {len(runs)} runs have no {EVENTS} here (first: {quiet[0]}); "
+            "their metrics over steps are left out",
+            file=sys.stderr,
+        )
     with server(uri) as client:
         experiment_id = experiment(client, spec.name, uri)
         ids = sync(client, experiment_id, runs)

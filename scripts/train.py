@@ -61,7 +61,8 @@ def main() -> int:
 
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))  # read when torch is loaded, so it comes before
     from verizero.training.checkpoint import Checkpoints
-    from verizero.training.loop import Runtime, readable_prompts, train
+    from verizero.training.loop import Runtime, train
+    from verizero.training.prompts import readable_prompts
     from verizero.training.walltime import StopRequest
     from verizero.training.world import leave_world, start_world
 
@@ -74,9 +75,8 @@ def main() -> int:
     )
     prompts = readable_prompts(problems, spec.template, folder, spec.optimizer)
     if prompts.too_long and job:
-        job.warn(
-            f"{prompts.too_long} of {len(problems)} prompts are longer than {spec.optimizer.rollout.max_prompt_tokens} tokens and were left out"
-        )
+        limit = spec.optimizer.rollout.max_prompt_tokens
+        job.warn(f"{prompts.too_long} of {len(problems)} prompts are longer than {limit} tokens and were left out")
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
     runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds)
     complete = train(spec, folder, prompts, checkpoints, world, stop, runtime)

@@ -38,13 +38,11 @@ def cluster() -> Iterator[SlurmCluster]:
         yield slurm
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs the cluster, and keep it in one process of xdist (`--dist loadgroup`): there is one cluster."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the cluster, so that `-m "not slurm"` leaves it out."""
     for item in items:
         if item.path.is_relative_to(HERE) and "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slurm)
-            if config.pluginmanager.hasplugin("xdist"):
-                item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
 @pytest.hookimpl(wrapper=True)

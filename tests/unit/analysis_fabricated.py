@@ -43,7 +43,11 @@ class Fabricated:
         return self.results.joinpath("grades", subject, "toy", *more, "manifest.json")
 
 
-def spec_of(seeds: Sequence[int] = (1, 2, 3), optimizers: Sequence[str] = ("grpo", "dr-grpo"), templates: Sequence[str] = ("plain",)) -> StudySpec:
+def spec_of(
+    seeds: Sequence[int] = (1, 2, 3),
+    optimizers: Sequence[str] = ("grpo", "dr-grpo"),
+    templates: Sequence[str] = ("plain",),
+) -> StudySpec:
     study = Study(
         question="Do GRPO and Dr. GRPO differ in accuracy, or in the length of wrong answers?",
         models=["tiny"],
@@ -53,10 +57,17 @@ def spec_of(seeds: Sequence[int] = (1, 2, 3), optimizers: Sequence[str] = ("grpo
         seeds=list(seeds),
         evaluation=Evaluation(suites=["toy"]),
     )
-    return StudySpec(name="mini", study=study, kept_steps={name: [STEPS] for name in optimizers}, own_template={"toy": True})
+    return StudySpec(
+        name="mini", study=study, kept_steps={name: [STEPS] for name in optimizers}, own_template={"toy": True}
+    )
 
 
-def fabricate(folder: Path, patch: pytest.MonkeyPatch, spec: StudySpec | None = None, skip: Callable[[str], bool] = lambda subject: False) -> Fabricated:
+def fabricate(
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    spec: StudySpec | None = None,
+    skip: Callable[[str], bool] = lambda subject: False,
+) -> Fabricated:
     """Make every artifact that `aggregate` reads; `skip` leaves a subject (and its run) out."""
     made = Fabricated(folder / "results", spec or spec_of())
     patch.setattr(sys, "argv", ["no-program"])
@@ -74,9 +85,14 @@ def fabricate(folder: Path, patch: pytest.MonkeyPatch, spec: StudySpec | None = 
 
 def _dataset(made: Fabricated, name: str) -> None:
     job = Job("dataset", name, {"name": name}, made.results / "datasets" / name / "manifest.json")
-    rows = [{"id": f"{name}-{i:02}", "problem": f"A{i}B2=", "answers": [str(i + 2)], "kind": "math"} for i in range(PROBLEMS)]
+    rows = [
+        {"id": f"{name}-{i:02}", "problem": f"A{i}B2=", "answers": [str(i + 2)], "kind": "math"}
+        for i in range(PROBLEMS)
+    ]
     (job.staging / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    job.publish(counts={"problems": PROBLEMS}, unpinned=["problems sums-ood (someone/sums)"] if name == "sums-ood" else [])
+    job.publish(
+        counts={"problems": PROBLEMS}, unpinned=["problems sums-ood (someone/sums)"] if name == "sums-ood" else []
+    )
 
 
 def _run(made: Fabricated, id: str, seed: int, optimizer: str) -> None:
@@ -85,7 +101,10 @@ def _run(made: Fabricated, id: str, seed: int, optimizer: str) -> None:
     lines = []
     for step in range(1, STEPS + 1):
         wrong = 44 - 3 * step / STEPS * (1.4 if optimizer == "dr-grpo" else 1) + rng.normal(0, 0.8)
-        metrics = {"reward_mean": 0.33 + 0.12 * step / STEPS + rng.normal(0, 0.02), "length_incorrect_mean": wrong if step != 7 else None}
+        metrics = {
+            "reward_mean": 0.33 + 0.12 * step / STEPS + rng.normal(0, 0.02),
+            "length_incorrect_mean": wrong if step != 7 else None,
+        }
         more = {"length_correct_mean": wrong - 7, "length_mean": wrong - 3, "truncated_share": 0.01}
         lines.append(json.dumps({"step": step, **metrics, **more}) + "\n")
     (job.staging / "curves.jsonl").write_text("".join(lines), encoding="utf-8")
@@ -104,15 +123,25 @@ def _suite(made: Fabricated, subject: str, optimizer: str | None, template: str)
         write_rows(job.staging / "samples.jsonl.gz", said)
         job.publish()
         graded[member] = made.grades(subject, member)
-        job = Job("grades", f"{subject}/toy/{member}", {"grader": "verizero"}, graded[member], {"samples": samples[member], "benchmark": manifest})
+        job = Job(
+            "grades",
+            f"{subject}/toy/{member}",
+            {"grader": "verizero"},
+            graded[member],
+            {"samples": samples[member], "benchmark": manifest},
+        )
         write_rows(job.staging / "grades.jsonl.gz", verdicts)
         job.publish(unpinned=["problems sums-ood (someone/sums)"] if benchmark == "sums-ood" else [])
     job = Job("suite-grades", f"{subject}/toy", {"grader": "verizero"}, made.grades(subject))
     job.publish(parts=graded, unpinned=["problems sums-ood (someone/sums)"])
 
 
-def _answers(subject: str, benchmark: str, optimizer: str | None, k: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    ease = np.random.default_rng(derive_seed(0, benchmark)).normal(0.2 if benchmark == "sums-id" else -2.5, 1.5, PROBLEMS)
+def _answers(
+    subject: str, benchmark: str, optimizer: str | None, k: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    ease = np.random.default_rng(derive_seed(0, benchmark)).normal(
+        0.2 if benchmark == "sums-id" else -2.5, 1.5, PROBLEMS
+    )
     rng = np.random.default_rng(derive_seed(0, subject, benchmark))
     said, verdicts = [], []
     for i in range(PROBLEMS):
@@ -121,8 +150,15 @@ def _answers(subject: str, benchmark: str, optimizer: str | None, k: int) -> tup
             tokens = int(36 + i / 2 + (0 if right else 6) + rng.integers(0, 5))
             finish = "length" if rng.random() < 0.03 else "stop"
             place = {"problem": f"{benchmark}-{i:02}", "sample": j}
-            said.append({**place, "text": f"A{i}={i} </script><b>& so\n\\boxed{{{i}}}", "tokens": tokens, "finish": finish})
-            verdict = {"correct": right, "status": "correct" if right else "wrong", "extracted": str(i), "rule": "exact"}
+            said.append(
+                {**place, "text": f"A{i}={i} </script><b>& so\n\\boxed{{{i}}}", "tokens": tokens, "finish": finish}
+            )
+            verdict = {
+                "correct": right,
+                "status": "correct" if right else "wrong",
+                "extracted": str(i),
+                "rule": "exact",
+            }
             verdicts.append({**place, **verdict, "tokens": tokens, "finish": finish, "boxed": finish == "stop"})
     return said, verdicts
 

@@ -80,7 +80,9 @@ def test_a_share_lies_in_its_interval_and_the_interval_in_0_to_1(rows: list[list
 
 def _draw(rng: np.random.Generator, seeds: int, problems: int, samples: int, seed_sd: float = 0.12) -> np.ndarray:
     """Cell means of the logit model of the project's statistics notes: sd 2 of problems, .12 of seeds, .5 of both together."""
-    logit = -0.9 + rng.normal(0, 2, problems) + rng.normal(0, seed_sd, (seeds, 1)) + rng.normal(0, 0.5, (seeds, problems))
+    logit = (
+        -0.9 + rng.normal(0, 2, problems) + rng.normal(0, seed_sd, (seeds, 1)) + rng.normal(0, 0.5, (seeds, problems))
+    )
     return rng.binomial(samples, 1 / (1 + np.exp(-logit))) / samples
 
 
@@ -91,8 +93,12 @@ def _truth(seed_sd: float = 0.12) -> float:
 
 
 # One checkpoint's interval is about that checkpoint, so its seed is held fixed; those of several seeds are about all seeds.
-@pytest.mark.parametrize(("seeds", "problems", "samples", "seed_sd"), [(1, 200, 8, 0.0), (3, 30, 8, 0.12), (5, 120, 4, 0.12)])
-def test_coverage_in_simulation_is_near_the_nominal_95_percent(seeds: int, problems: int, samples: int, seed_sd: float) -> None:
+@pytest.mark.parametrize(
+    ("seeds", "problems", "samples", "seed_sd"), [(1, 200, 8, 0.0), (3, 30, 8, 0.12), (5, 120, 4, 0.12)]
+)
+def test_coverage_in_simulation_is_near_the_nominal_95_percent(
+    seeds: int, problems: int, samples: int, seed_sd: float
+) -> None:
     rng, truth, draws = np.random.default_rng(7), _truth(seed_sd), 1200
     found = [share_interval(_draw(rng, seeds, problems, samples, seed_sd), 0.95) for _ in range(draws)]
     assert 0.93 <= sum((one.low or 0) <= truth <= (one.high or 0) for one in found) / draws <= 0.975

@@ -9,14 +9,14 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verizero.artifacts.errors import UserError
 from verizero.config.optimizers import Template
 from verizero.config.sources import Benchmark, Fields, Filter, Hub, Local, Selection
 from verizero.problems.golds import NoGold, golds
-from verizero.problems.hub import check_files
+from verizero.problems.hub import check_files, read_hub
 from verizero.problems.local import read_local
 from verizero.problems.prepare import prepare
 from verizero.problems.problem import Problem, read_problems, sha256_problems, write_problems
@@ -68,7 +68,18 @@ def test_golds_are_read_as_texts(value: object, answer_from: str, expected: list
     assert golds(value, answer_from) == expected
 
 
-@pytest.mark.parametrize(("value", "answer_from"), [("", "field"), (None, "field"), (True, "field"), ([], "field"), (float("nan"), "field"), ("no hashes", "after-hashes"), ("no box", "last-box")])
+@pytest.mark.parametrize(
+    ("value", "answer_from"),
+    [
+        ("", "field"),
+        (None, "field"),
+        (True, "field"),
+        ([], "field"),
+        (float("nan"), "field"),
+        ("no hashes", "after-hashes"),
+        ("no box", "last-box"),
+    ],
+)
 def test_a_row_without_a_gold_is_refused(value: object, answer_from: str) -> None:
     with pytest.raises(NoGold):
         golds(value, answer_from)
@@ -106,6 +117,7 @@ def test_no_box(text: str) -> None:
 
 
 @given(st.text(alphabet="ab{}\\ 1", max_size=30))
+@settings(deadline=None)
 def test_a_box_at_the_end_is_found_behind_any_text_that_closes_its_boxes(before: str) -> None:
     box = last_box(before + " " + r"\boxed{7}")
     assert box is not None and box.content == "7"
@@ -120,32 +132,56 @@ def test_normalised_text_ignores_spacing_and_form_but_no_sign() -> None:
 
 
 def test_dotted_names_reach_into_records_and_lists() -> None:
-    row = {"prompt": [{"content": "Q?"}], "reward_model": {"ground_truth": "3"}, "extra_info": {"index": 7}, "a.b": "literal"}
-    entry = benchmark(fields={"problem": "prompt.0.content", "answer": "reward_model.ground_truth", "id": "extra_info.index"})
-    assert problems_of([row], entry) == [Problem(id="7", problem="Q?", answers=["3"])]
-    assert problems_of([row], benchmark(fields={"problem": "a.b", "answer": "reward_model.ground_truth"}))[0].problem == "literal"
+    row = {
+        "prompt": [{"content": "Q?"}],
+        "reward_model": {"ground_truth": "3"},
+        "extra_info": {"index": 7},
+        "a.b": "literal",
+    }
+    entry = benchmark(
+        fields={"problem": "prompt.0.content", "answer": "reward_model.ground_truth", "id": "extra_info.index"}
+    )
+    assert problems_of([row], entry)[0] == [Problem(id="7", problem="Q?", answers=["3"])]
+    assert (
+        problems_of([row], benchmark(fields={"problem": "a.b", "answer": "reward_model.ground_truth"}))[0][0].problem
+        == "literal"
+    )
 
 
 def test_ids_come_from_the_text_and_a_repeated_text_is_numbered() -> None:
     rows = [{"problem": text, "answer": "1"} for text in ("A?", "B?", "A ?", "A?")]
-    ids = [problem.id for problem in problems_of(rows, benchmark())]
+    ids = [problem.id for problem in problems_of(rows, benchmark())[0]]
     assert ids[2:] == [f"{ids[0]}-2", f"{ids[0]}-3"] and len(set(ids)) == 4
-    assert [problem.id for problem in problems_of(rows[1:2], benchmark())] == [ids[1]]
+    assert [problem.id for problem in problems_of(rows[1:2], benchmark())[0]] == [ids[1]]
 
 
 @pytest.mark.parametrize(
     ("rows", "fields", "words"),
     [
         ([{"question": "Q", "answer": "1"}], {}, "row 1.*no `problem`.*answer, question"),
-        ([{"problem": "Q", "answer": "1"}, {"problem": "Q", "answer": ""}], {}, "row 2.*fields.answer.*empty"),
-        ([{"problem": 3, "answer": "1"}], {}, "row 1.*an int.*must be a text"),
-        ([{"problem": "Q", "answer": "1", "n": 1}, {"problem": "R", "answer": "1", "n": 1}], {"id": "n"}, "row 2.*the id 1.*twice"),
+        (
+            [{"problem": "Q", "answer": ""}, {"problem": "R", "answer": None}],
+            {},
+            "no row has an answer: row 1.*fields.answer.*empty",
+        ),
+        ([{"problem": 3, "answer": "1"}], {}, "row 1.*type int.*must be a text"),
+        (
+            [{"problem": "Q", "answer": "1", "n": 1}, {"problem": "R", "answer": "1", "n": 1}],
+            {"id": "n"},
+            "row 2.*the id 1.*twice",
+        ),
         ([], {}, "no rows"),
     ],
 )
 def test_a_bad_row_is_one_sentence(rows: list, fields: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
         problems_of(rows, benchmark(fields=fields))
+
+
+def test_rows_without_an_answer_are_left_out_and_counted() -> None:
+    rows = [{"problem": "Q", "answer": "1"}, {"problem": "R", "answer": ""}, {"problem": "S", "answer": "2"}]
+    problems, without_answer = problems_of(rows, benchmark())
+    assert ([problem.problem for problem in problems], without_answer) == (["Q", "S"], 1)
 
 
 ROWS = [{"problem": "1+1?", "answer": "2"}, {"problem": "2+2?", "answer": "4"}]
@@ -193,11 +229,17 @@ def test_a_missing_mirror_file_or_hash_is_one_sentence(mirror: Path, monkeypatch
 def test_filters_count_each_condition() -> None:
     problems = [problem("a", "1"), problem("A ", "1"), problem("b", r"\pi"), problem("c" * 50, "2.5")]
     steps = filtered(problems, Filter(distinct=True, numeric_answer=True, max_problem_characters=10))
-    assert [(name, len(left)) for name, left in steps] == [("distinct", 3), ("numeric_answer", 2), ("max_problem_characters", 1)]
+    assert [(name, len(left)) for name, left in steps] == [
+        ("distinct", 3),
+        ("numeric_answer", 2),
+        ("max_problem_characters", 1),
+    ]
 
 
 def test_exclusion_finds_other_spellings_and_counts_each_benchmark() -> None:
-    left, found = without([problem("What is $x$?"), problem("Other")], {"one": [problem("what is $ x $ ?")], "two": [problem("nothing")]})
+    left, found = without(
+        [problem("What is $x$?"), problem("Other")], {"one": [problem("what is $ x $ ?")], "two": [problem("nothing")]}
+    )
     assert [kept.problem for kept in left] == ["Other"] and found == {"one": 1, "two": 0}
 
 
@@ -205,16 +247,20 @@ texts = st.lists(st.text(alphabet="abcdef123", min_size=1, max_size=6), unique=T
 
 
 @given(texts, st.floats(0, 1), st.integers(0, 9))
+@settings(deadline=None)
 def test_shares_are_disjoint_complete_and_blind_to_what_else_is_there(names: list[str], cut: float, seed: int) -> None:
     problems = [problem(name) for name in names]
     low = selected(problems, Selection(rule="share", seed=seed, low=0.0, high=cut))
     high = selected(problems, Selection(rule="share", seed=seed, low=cut, high=1.0))
     assert sorted([*low, *high], key=lambda p: p.id) == sorted(problems, key=lambda p: p.id)
     half = problems[::2]
-    assert selected(half, Selection(rule="share", seed=seed, low=0.0, high=cut)) == [kept for kept in low if kept in half]
+    assert selected(half, Selection(rule="share", seed=seed, low=0.0, high=cut)) == [
+        kept for kept in low if kept in half
+    ]
 
 
 @given(texts, st.integers(0, 9), st.data())
+@settings(deadline=None)
 def test_random_keeps_the_order_and_grows_with_n(names: list[str], seed: int, data: st.DataObject) -> None:
     problems = [problem(name) for name in names]
     n = data.draw(st.integers(1, len(problems)))
@@ -240,8 +286,13 @@ def test_counts_tell_each_step_and_the_digest_proves_the_set() -> None:
     entry = benchmark(filters=[{"distinct": True}], exclude=["held-out"], select={"rule": "random", "n": 10}, n=10)
     made = prepare(entry, {"held-out": whole.problems[:3]})
     assert made.counts | {"sha256_problems": ""} == {
-        "source": 40, "after_filter_1_distinct": 40, "excluded_held-out": 3, "after_exclusion": 37, "problems": 10, "sha256_problems": "",
-    }  # fmt: skip
+        "source": 40,
+        "after_filter_1_distinct": 40,
+        "excluded_held-out": 3,
+        "after_exclusion": 37,
+        "problems": 10,
+        "sha256_problems": "",
+    }
     assert prepare(benchmark(sha256=whole.counts["sha256_problems"]), {}).problems == whole.problems
 
 
@@ -281,20 +332,44 @@ def test_a_template_replaces_the_question_and_nothing_else() -> None:
     assert render(template, "What is {x} of {question}?") == "What is {x} of {question}? in \\boxed{}."
 
 
-def test_a_downloaded_file_that_differs_from_the_pin_is_refused() -> None:
-    source = Hub(kind="hub", repo="o/d", revision="0" * 40, split="train", files={"data/train.parquet": "a" * 64})
-    url = "hf://datasets/o/d@" + "0" * 40 + "/data/train.parquet"
-    check_files(source, {url: {"num_bytes": 1, "checksum": "a" * 64}})
-    with pytest.raises(UserError, match="not what was pinned"):
-        check_files(source, {url: {"num_bytes": 1, "checksum": "b" * 64}})
+def test_a_hub_file_that_differs_from_the_pin_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.parquet").write_text("content")
+    pinned = hashlib.sha256(b"content").hexdigest()
+    source = Hub(kind="hub", repo="o/d", revision="0" * 40, split="train", files={"data/train.parquet": pinned})
+    url = f"hf://datasets/o/d@{'0' * 40}/data/train.parquet"
+
+    def fetch(name: str) -> str:
+        return str(tmp_path / Path(name).name)
+
+    check_files(source, [url], fetch)
     with pytest.raises(UserError, match="does not name it"):
-        check_files(source, {url.replace("train.p", "test.p"): {"checksum": "a" * 64}})
+        check_files(source, [url, url.replace("train.p", "test.p")], fetch)
+    with pytest.raises(UserError, match="no file could be told"):
+        check_files(source, [], fetch)
+    (tmp_path / "train.parquet").write_text("other")
+    with pytest.raises(UserError, match="not what was pinned"):
+        check_files(source, [url], fetch)
+
+
+def test_a_data_set_folder_is_read_as_the_hub_would_give_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "d").mkdir()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "d/train.parquet")
+    assert read_hub(Hub(kind="hub", repo=str(tmp_path / "d"), revision="unpinned", split="train")) == ROWS
+    with pytest.raises(UserError, match=r"source\.split"):
+        read_hub(Hub(kind="hub", repo=str(tmp_path / "d"), revision="unpinned", split="absent"))
+
+
+def test_an_unreachable_hub_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match=r"cannot be fetched .* use `kind: local`"):
+        read_hub(Hub(kind="hub", repo="no-such-owner-of-a-test/d", revision="unpinned", split="train"))
 
 
 def test_a_hub_source_needs_a_split() -> None:
-    from verizero.problems.hub import read_hub
-
-    with pytest.raises(UserError, match="source.split"):
+    with pytest.raises(UserError, match=r"`source\.split` is missing"):
         read_hub(Hub(kind="hub", repo="o/d", revision="unpinned"))
 
 

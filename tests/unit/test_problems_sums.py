@@ -13,8 +13,18 @@ from verizero.artifacts.errors import UserError
 from verizero.config.sources import Sums
 from verizero.problems.sums import ALPHABET, LABELS, MAX_DOCUMENT, generate
 
-CORPUS = dict(min_terms=3, max_terms=5, two_digit=0.15, slip=0.05, redo_after_slip=0.3, redo=0.05, second_look=0.05, second_look_if_wrong=0.1)
-CORPUS |= dict(repeat_total=0.6, repeat_total_if_wrong=0.75)
+CORPUS = {
+    "min_terms": 3,
+    "max_terms": 5,
+    "two_digit": 0.15,
+    "slip": 0.05,
+    "redo_after_slip": 0.3,
+    "redo": 0.05,
+    "second_look": 0.05,
+    "second_look_if_wrong": 0.1,
+    "repeat_total": 0.6,
+    "repeat_total_if_wrong": 0.75,
+}
 STEP = r"[A-L]\d+=\d+(?:\?[A-L]\d+=\d+)*,"
 GRAMMAR = re.compile(rf"(?:{STEP})+(?:~(?:{STEP})+)*(?:~\d+)*\\boxed\{{\d+\}}")
 
@@ -32,9 +42,8 @@ def terms(row: dict) -> list[tuple[str, int]]:
 
 
 probability = st.floats(0, 1)
-knobs = st.fixed_dictionaries(
-    {name: probability for name in ("two_digit", "slip", "redo_after_slip", "redo", "second_look", "second_look_if_wrong", "verbatim", "repeat_total", "repeat_total_if_wrong")}
-)
+HABITS = ("two_digit", "slip", "redo_after_slip", "redo", "second_look", "second_look_if_wrong", "verbatim")
+knobs = st.fixed_dictionaries(dict.fromkeys((*HABITS, "repeat_total", "repeat_total_if_wrong"), probability))
 
 
 @given(knobs, st.integers(0, 2**40))
@@ -80,7 +89,10 @@ def test_the_corpus_has_wrong_solutions_which_are_longer() -> None:
     right = [boxed(row) == row["answer"] for row in rows]
     assert 0.83 < mean(right) < 0.89
     length = [len(row["solution"]) for row in rows]
-    assert mean(n for n, ok in zip(length, right, strict=True) if not ok) > mean(n for n, ok in zip(length, right, strict=True) if ok) + 3
+    assert (
+        mean(n for n, ok in zip(length, right, strict=True) if not ok)
+        > mean(n for n, ok in zip(length, right, strict=True) if ok) + 3
+    )
 
 
 def test_total_is_repeated_at_most_twelve_times() -> None:

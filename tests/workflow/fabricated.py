@@ -85,7 +85,18 @@ def fabricate(root: Path, monkeypatch: pytest.MonkeyPatch, salt: str = "") -> Fa
     return made
 
 
-def _job(made: Fabricated, plan: Plan, stage: str, kind: Any, name: str, id: str, out: Path, inputs: dict[str, Path], patch: pytest.MonkeyPatch, spec: Any = None) -> Job:
+def _job(
+    made: Fabricated,
+    plan: Plan,
+    stage: str,
+    kind: Any,
+    name: str,
+    id: str,
+    out: Path,
+    inputs: dict[str, Path],
+    patch: pytest.MonkeyPatch,
+    spec: Any = None,
+) -> Job:
     patch.setattr(sys, "argv", [str(made.root / "scripts" / f"{stage}.py")])
     return Job(kind, id, spec if spec is not None else json.loads(plan.stage_spec(stage, name)), out, inputs)
 
@@ -98,7 +109,9 @@ def _dataset(made: Fabricated, plan: Plan, name: str, patch: pytest.MonkeyPatch)
     job.publish(counts={"source": 8, "distinct": 7, "problems": 6})
 
 
-def _model(made: Fabricated, plan: Plan, name: str, stage: str, patch: pytest.MonkeyPatch, inputs: dict[str, Path]) -> None:
+def _model(
+    made: Fabricated, plan: Plan, name: str, stage: str, patch: pytest.MonkeyPatch, inputs: dict[str, Path]
+) -> None:
     job = _job(made, plan, stage, "model", name, name, made.manifest("models", name), inputs, patch)
     (job.staging / "config.json").write_text("{}", encoding="utf-8")
     (job.staging / "model.safetensors").write_bytes(hashlib.sha256(name.encode()).digest() * 8)
@@ -111,11 +124,15 @@ def _run(made: Fabricated, plan: Plan, run_id: str, patch: pytest.MonkeyPatch, s
     job = _job(made, plan, "train", "run", run_id, run_id, made.manifest("runs", run_id), inputs, patch)
     step = plan.spec.kept_steps[run.optimizer][-1]
     (job.staging / f"step-{step}").mkdir()
-    (job.staging / f"step-{step}" / "model.safetensors").write_bytes(hashlib.sha256(f"{run_id}{salt}".encode()).digest() * 8)
+    (job.staging / f"step-{step}" / "model.safetensors").write_bytes(
+        hashlib.sha256(f"{run_id}{salt}".encode()).digest() * 8
+    )
     write_rows(job.staging / "curves.jsonl.gz", [{"step": number, "reward": number / 4} for number in (1, 2, 3)])
     events = EventLog(job.scratch / "events.jsonl")
     for number in (1, 2, 3):
-        events.write(number, {"reward": number / 4, "response_length": 40 + number, "entropy": None}, {"rollout_seconds": 0.5})
+        events.write(
+            number, {"reward": number / 4, "response_length": 40 + number, "entropy": None}, {"rollout_seconds": 0.5}
+        )
     job.publish(seeds=[run.seed], beside={"events.jsonl": events.path})
 
 
@@ -128,31 +145,84 @@ def _evaluation(made: Fabricated, plan: Plan, grades: str, patch: pytest.MonkeyP
     for member, own in spec["members"].items():
         benchmark = made.manifest("datasets", own["benchmark"])
         out = made.manifest("samples", subject_id, suite, member)
-        job = _job(made, plan, "generate", "samples", grades, f"{grades}/{member}", out, {"policy": policy, "benchmark": benchmark}, patch, spec=own)
+        job = _job(
+            made,
+            plan,
+            "generate",
+            "samples",
+            grades,
+            f"{grades}/{member}",
+            out,
+            {"policy": policy, "benchmark": benchmark},
+            patch,
+            spec=own,
+        )
         pairs = [(problem, sample) for problem in range(6) for sample in range(own.get("samples", 1))]
-        said = [{"problem": f"{own['benchmark']}-{p}", "sample": s, "text": f"{salt}{subject_id}", "tokens": 40 + p + s, "finish": "stop"} for p, s in pairs]
+        said = [
+            {
+                "problem": f"{own['benchmark']}-{p}",
+                "sample": s,
+                "text": f"{salt}{subject_id}",
+                "tokens": 40 + p + s,
+                "finish": "stop",
+            }
+            for p, s in pairs
+        ]
         write_rows(job.staging / "samples.jsonl.gz", said)
-        job.publish(counts={"problems": 6, "samples": len(said), "truncated": 0, "tokens": sum(row["tokens"] for row in said)})
+        job.publish(
+            counts={"problems": 6, "samples": len(said), "truncated": 0, "tokens": sum(row["tokens"] for row in said)}
+        )
         samples[member] = out
         out = made.manifest("grades", subject_id, suite, member)
         own_grade = {"grader": json.loads(plan.stage_spec("grade", grades))["grader"]}
-        job = _job(made, plan, "grade", "grades", grades, f"{grades}/{member}", out, {"samples": samples[member], "benchmark": benchmark}, patch, spec=own_grade)
+        job = _job(
+            made,
+            plan,
+            "grade",
+            "grades",
+            grades,
+            f"{grades}/{member}",
+            out,
+            {"samples": samples[member], "benchmark": benchmark},
+            patch,
+            spec=own_grade,
+        )
         verdicts = [_verdict(row, subject_id) for row in said]
         write_rows(job.staging / "grades.jsonl.gz", verdicts)
         correct = sum(row["correct"] for row in verdicts)
-        job.publish(counts={"samples": len(verdicts), "correct": correct, "status_correct": correct, "status_incorrect": len(verdicts) - correct})
+        job.publish(
+            counts={
+                "samples": len(verdicts),
+                "correct": correct,
+                "status_correct": correct,
+                "status_incorrect": len(verdicts) - correct,
+            }
+        )
         graded[member] = out
-    benchmarks = {f"benchmark/{own['benchmark']}": made.manifest("datasets", own["benchmark"]) for own in spec["members"].values()}
+    benchmarks = {
+        f"benchmark/{own['benchmark']}": made.manifest("datasets", own["benchmark"]) for own in spec["members"].values()
+    }
     out = made.manifest("samples", subject_id, suite)
-    _job(made, plan, "generate", "suite-samples", grades, grades, out, {"policy": policy, **benchmarks}, patch).publish(parts=samples)
+    _job(made, plan, "generate", "suite-samples", grades, grades, out, {"policy": policy, **benchmarks}, patch).publish(
+        parts=samples
+    )
     graded_out = made.manifest("grades", subject_id, suite)
-    _job(made, plan, "grade", "suite-grades", grades, grades, graded_out, {"samples": out, **benchmarks}, patch).publish(parts=graded)
+    _job(
+        made, plan, "grade", "suite-grades", grades, grades, graded_out, {"samples": out, **benchmarks}, patch
+    ).publish(parts=graded)
 
 
 def _verdict(row: dict[str, Any], subject: str) -> dict[str, Any]:
     right = int(hashlib.sha256(f"{subject}{row['problem']}{row['sample']}".encode()).hexdigest(), 16) % 3 > 0
     status = "correct" if right else "incorrect"
-    return {**{key: row[key] for key in ("problem", "sample", "tokens", "finish")}, "correct": right, "status": status, "extracted": "4", "rule": "exact", "boxed": True}
+    return {
+        **{key: row[key] for key in ("problem", "sample", "tokens", "finish")},
+        "correct": right,
+        "status": status,
+        "extracted": "4",
+        "rule": "exact",
+        "boxed": True,
+    }
 
 
 def _study(made: Fabricated, plan: Plan, patch: pytest.MonkeyPatch) -> None:
@@ -162,7 +232,10 @@ def _study(made: Fabricated, plan: Plan, patch: pytest.MonkeyPatch) -> None:
     job = _job(made, plan, "aggregate", "study", NAME, NAME, made.manifest("studies", NAME), inputs, patch)
     (job.staging / "tables").mkdir()
     rows = [row.texts() for row in rows_of(spec, made.results)]
-    lines = [",".join(COLUMNS), *(",".join(f'"{row[name]}"' if "," in row[name] else row[name] for name in COLUMNS) for row in rows)]
+    lines = [
+        ",".join(COLUMNS),
+        *(",".join(f'"{row[name]}"' if "," in row[name] else row[name] for name in COLUMNS) for row in rows),
+    ]
     (job.staging / "tables" / "main.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (job.staging / "ledger.json").write_text("{}\n", encoding="utf-8")
     job.publish()

@@ -27,7 +27,7 @@ def run(optimizer: str, seed: int) -> str:
 def trained(optimizer: str, seeds: tuple[int, ...] = SEEDS) -> set[str]:
     """What retraining an optimizer causes, the study apart."""
     names = [run(optimizer, seed) for seed in seeds]
-    return {f"runs/{name}" for name in names} | evaluated(tuple(f"{name}@180" for name in names))
+    return {f"runs/{name}" for name in names} | evaluated(tuple(f"{name}@120" for name in names))
 
 
 def evaluated(subjects: tuple[str, ...]) -> set[str]:
@@ -38,7 +38,7 @@ def graded() -> set[str]:
     return {name for name in evaluated(SUBJECTS) if name.startswith("grades/")}
 
 
-CHECKPOINTS = tuple(f"{run(optimizer, seed)}@180" for optimizer in ("grpo-toy", "dr-grpo-toy") for seed in SEEDS)
+CHECKPOINTS = tuple(f"{run(optimizer, seed)}@120" for optimizer in ("grpo-toy", "dr-grpo-toy") for seed in SEEDS)
 SUBJECTS = ("tiny.plain", *CHECKPOINTS)
 GRPO, DR_GRPO = trained("grpo-toy"), trained("dr-grpo-toy")
 BASE = evaluated(("tiny.plain",))

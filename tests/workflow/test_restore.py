@@ -31,7 +31,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def clone(finished: Checkout, tmp_path: Path) -> Checkout:
     """What git would bring: manifests and records, no payloads, no memory, and modification times upside down."""
     root = tmp_path / "clone"
-    shutil.copytree(finished.root, root, symlinks=True, ignore=shutil.ignore_patterns(".snakemake", "payload", ".scratch", "logs", "benchmarks"))
+    shutil.copytree(
+        finished.root,
+        root,
+        symlinks=True,
+        ignore=shutil.ignore_patterns(".snakemake", "payload", ".scratch", "logs", "benchmarks"),
+    )
     upside_down(root)
     return Checkout(root, finished.job_python)
 
@@ -41,8 +46,16 @@ def upside_down(root: Path) -> None:
         os.utime(file, (1_700_000_000 - age, 1_700_000_000 - age))
 
 
-def restore(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "scripts/restore.py", *arguments], cwd=root, capture_output=True, text=True, check=False)
+def restore(checkout: Checkout, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "VERIZERO_JOB_PYTHON": checkout.job_python}
+    return subprocess.run(
+        [sys.executable, "scripts/restore.py", *arguments],
+        cwd=checkout.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def planned(clone: Checkout) -> set[str]:
@@ -50,7 +63,7 @@ def planned(clone: Checkout) -> set[str]:
 
 
 def restored(clone: Checkout) -> subprocess.CompletedProcess[str]:
-    return restore(clone.root, "--config", OFF)
+    return restore(clone, "--config", OFF)
 
 
 def metadata(root: Path) -> dict[str, dict[str, object]]:
@@ -86,7 +99,10 @@ def test_a_run_made_with_another_spec_is_left_alone_with_what_follows(clone: Che
     clone.edit("config/optimizers/dr-grpo-toy.yaml", "length: 128", "length: 127")
     done = restored(clone)
     assert done.returncode == 1
-    assert f"results/runs/{SEED_1}/manifest.json: left alone, it was made with another optimizer.weight.length" in done.stdout
+    assert (
+        f"results/runs/{SEED_1}/manifest.json: left alone, it was made with another optimizer.weight.length"
+        in done.stdout
+    )
     assert "runs/tiny.sums.plain.grpo-toy.s1" not in planned(clone)
     assert f"runs/{SEED_1}" in planned(clone)
 
@@ -107,7 +123,10 @@ def test_a_changed_upstream_manifest_is_not_taken_for_the_old_one(clone: Checkou
     (folder / "manifest.json").write_text(json.dumps(manifest))
     done = restored(clone)
     assert "results/datasets/sums/manifest.json: left alone, its record.json is of another manifest" in done.stdout
-    assert f"results/runs/{SEED_1}/manifest.json: left alone, it was made from another results/datasets/sums/manifest.json" in done.stdout
+    assert (
+        f"results/runs/{SEED_1}/manifest.json: left alone, it was made from another results/datasets/sums/manifest.json"
+        in done.stdout
+    )
     assert f"runs/{SEED_1}" in planned(clone)
 
 
@@ -138,10 +157,15 @@ def test_a_tracked_study_is_restored_with_its_tracking(tmp_path: Path, monkeypat
     checkout = copy_checkout(tmp_path / "checkout")
     made: Fabricated = fabricate(checkout.root, monkeypatch)
     out = f"results/studies/{NAME}/tracking/manifest.json"
-    subprocess.run([sys.executable, "scripts/track.py", "--study", NAME, "--out", out], cwd=made.root, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "scripts/track.py", "--study", NAME, "--out", out],
+        cwd=made.root,
+        check=True,
+        capture_output=True,
+    )
     for folder in made.results.rglob("payload"):
         shutil.rmtree(folder)
     upside_down(made.root)
-    done = restore(made.root, "--study", NAME)
+    done = restore(checkout, "--study", NAME)
     assert done.returncode == 0, done.stdout + done.stderr
     assert checkout.planned("--config", f"study={NAME}") == set()

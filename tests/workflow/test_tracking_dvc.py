@@ -36,15 +36,29 @@ def make_repository(root: Path) -> None:
 
 def one_payload(root: Path) -> dvc.Tracked:
     payload = root / "results" / "models" / "m" / "payload"
-    for name, text in (("step-2/w", "two"), ("step-10/w", "ten"), ("a b.txt", "a"), ("z/ä.txt", "umlaut"), ("step/a", "s"), ("step-", "t")):
+    for name, text in (
+        ("step-2/w", "two"),
+        ("step-10/w", "ten"),
+        ("a b.txt", "a"),
+        ("z/ä.txt", "umlaut"),
+        ("step/a", "s"),
+        ("step-", "t"),
+    ):
         (payload / name).parent.mkdir(parents=True, exist_ok=True)
         (payload / name).write_text(text, encoding="utf-8")
     return dvc.Tracked(payload, folder_md5(describe_folder(payload)), {"manifest_sha256": "0" * 64})
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Fabricated:
+    with pytest.MonkeyPatch.context() as patch:
+        return fabricate(tmp_path_factory.mktemp("whole") / "checkout", patch)
+
+
 @pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fabricated:
-    made = fabricate(tmp_path / "checkout", monkeypatch)
+def study(whole: Fabricated, tmp_path: Path) -> Fabricated:
+    made = Fabricated(tmp_path / "checkout")
+    shutil.copytree(whole.root, made.root)
     make_repository(made.root)
     return made
 
@@ -85,7 +99,7 @@ def test_content_that_differs_from_its_manifest_is_refused_and_not_registered(tm
 def test_a_tree_without_git_is_named_in_one_sentence(tmp_path: Path) -> None:
     make_repository(tmp_path)
     shutil.rmtree(tmp_path / ".git")
-    with pytest.raises(dvc.NoRepository, match="no git checkout.*dvc init --no-scm"):
+    with pytest.raises(dvc.NoRepository, match=r"no git checkout.*dvc init --no-scm"):
         dvc.track([one_payload(tmp_path)])
 
 
@@ -110,7 +124,9 @@ def test_a_fresh_clone_restores_a_checkpoint_with_one_command(study: Fabricated,
     git(study.root, "commit", "-qm", "a study")
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(study.root), str(clone))
-    shutil.copytree(study.root / ".dvc-remote", clone / ".dvc-remote")  # a remote elsewhere would be reachable from both
+    shutil.copytree(
+        study.root / ".dvc-remote", clone / ".dvc-remote"
+    )  # a remote elsewhere would be reachable from both
     payload = f"results/runs/{study.run_ids()[0]}/payload"
     assert not (clone / payload).exists()
     subprocess.run([DVC, "pull", "-q", f"{payload}.dvc"], cwd=clone, check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from multiprocessing import get_context
@@ -20,9 +21,16 @@ from verizero.tracking.mlflow_server import experiment, server
 from verizero.tracking.scores import training_runs
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Fabricated:
+    with pytest.MonkeyPatch.context() as patch:
+        return fabricate(tmp_path_factory.mktemp("whole") / "checkout", patch)
+
+
 @pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fabricated:
-    return fabricate(tmp_path / "checkout", monkeypatch)
+def study(whole: Fabricated, tmp_path: Path) -> Fabricated:
+    shutil.copytree(whole.root, tmp_path / "checkout")
+    return Fabricated(tmp_path / "checkout")
 
 
 def synced(study: Fabricated, uri: str) -> dict[str, str]:
@@ -39,8 +47,13 @@ def snapshot(uri: str) -> dict[str, Any]:
             run.info.run_id: {
                 "params": run.data.params,
                 "tags": run.data.tags,
-                "history": {name: [(m.step, m.timestamp, m.value) for m in client.get_metric_history(run.info.run_id, name)] for name in run.data.metrics},
-                "inputs": sorted((one.dataset.name, one.dataset.digest, one.tags[0].value) for one in run.inputs.dataset_inputs),
+                "history": {
+                    name: [(m.step, m.timestamp, m.value) for m in client.get_metric_history(run.info.run_id, name)]
+                    for name in run.data.metrics
+                },
+                "inputs": sorted(
+                    (one.dataset.name, one.dataset.digest, one.tags[0].value) for one in run.inputs.dataset_inputs
+                ),
                 "artifacts": sorted(file.path for file in client.list_artifacts(run.info.run_id)),
                 "status": (run.info.status, run.info.start_time, run.info.end_time),
             }
@@ -66,8 +79,13 @@ def test_one_mlflow_run_for_each_training_run(study: Fabricated, uri: str) -> No
 def test_metrics_keep_their_steps_and_original_times(study: Fabricated, uri: str) -> None:
     synced(study, uri)
     one = next(iter(snapshot(uri).values()))
-    events = [json.loads(line) for line in (study.results / "runs" / one["tags"][RUN] / "events.jsonl").read_text().splitlines()]
-    assert one["history"]["train/reward"] == [(event["step"], round(event["time"] * 1000), event["metrics"]["reward"]) for event in events]
+    events = [
+        json.loads(line)
+        for line in (study.results / "runs" / one["tags"][RUN] / "events.jsonl").read_text().splitlines()
+    ]
+    assert one["history"]["train/reward"] == [
+        (event["step"], round(event["time"] * 1000), event["metrics"]["reward"]) for event in events
+    ]
     assert "train/entropy" not in one["history"]
 
 
@@ -81,8 +99,14 @@ def test_the_table_estimates_are_named_as_over_seeds(study: Fabricated, uri: str
 
 def test_data_sets_carry_the_dvc_digest(study: Fabricated, uri: str) -> None:
     synced(study, uri)
-    digest = {name: read_manifest(study.manifest("datasets", name)).payload_md5 for name in ("sums", "sums-id", "sums-ood")}
-    expected = [("sums", digest["sums"], "training"), ("sums-id", digest["sums-id"], "evaluation"), ("sums-ood", digest["sums-ood"], "evaluation")]
+    digest = {
+        name: read_manifest(study.manifest("datasets", name)).payload_md5 for name in ("sums", "sums-id", "sums-ood")
+    }
+    expected = [
+        ("sums", digest["sums"], "training"),
+        ("sums-id", digest["sums-id"], "evaluation"),
+        ("sums-ood", digest["sums-ood"], "evaluation"),
+    ]
     assert all(one["inputs"] == expected for one in snapshot(uri).values())
 
 
@@ -103,7 +127,9 @@ def test_a_sync_that_was_cut_is_completed_without_duplicates(study: Fabricated, 
     assert snapshot(uri) == held
 
 
-def test_a_retrained_run_is_a_new_one_and_the_old_is_superseded(study: Fabricated, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retrained_run_is_a_new_one_and_the_old_is_superseded(
+    study: Fabricated, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = synced(study, uri)
     fabricate(study.root, monkeypatch, salt="again")
     second = synced(study, uri)
@@ -136,7 +162,10 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(tmp_path: Path) 
 
 def test_a_server_that_cannot_be_reached_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(UserError, match="tracking.mlflow.uri is http://127.0.0.1:9, which cannot be used"), server("http://127.0.0.1:9"):
+    with (
+        pytest.raises(UserError, match=r"tracking\.mlflow\.uri is http://127.0.0.1:9, which cannot be used"),
+        server("http://127.0.0.1:9"),
+    ):
         pass
 
 

@@ -36,7 +36,9 @@ def browse(groups: Sequence[Group], results: Path) -> tuple[list[dict[str, Any]]
         seed, grades = min(group.paths.items(), key=lambda pair: pair[0] or 0)
         samples = _samples_manifest(grades, results)
         if samples is None:
-            absent.append(f"{grades.parent.relative_to(results / 'grades')}: its samples are not on this machine or are not those that were graded")
+            absent.append(
+                f"{grades.parent.relative_to(results / 'grades')}: its samples are not on this machine or are not those that were graded"
+            )
             continue
         benchmark = group.key.benchmark
         golds.setdefault(benchmark, _problems(results, benchmark))
@@ -46,9 +48,18 @@ def browse(groups: Sequence[Group], results: Path) -> tuple[list[dict[str, Any]]
                 absent.append("the report is full; further samples lie under results/samples")
                 return shown, absent
             gold = golds[benchmark].get(entry["problem"], {})
-            label = f"{group.key.optimizer or 'base'} @ {group.key.checkpoint}" + ("" if seed is None else f", seed {seed}")
+            label = f"{group.key.optimizer or 'base'} @ {group.key.checkpoint}" + (
+                "" if seed is None else f", seed {seed}"
+            )
             about = {"subject": label, "optimizer": group.key.optimizer or "base", "member": group.member}
-            shown.append({**about, "question": str(gold.get("problem", "")), "gold": " | ".join(map(str, gold.get("answers", []))), **entry})
+            shown.append(
+                {
+                    **about,
+                    "question": str(gold.get("problem", "")),
+                    "gold": " | ".join(map(str, gold.get("answers", []))),
+                    **entry,
+                }
+            )
     return shown, absent
 
 
@@ -60,7 +71,16 @@ def _last(groups: Sequence[Group]) -> list[Group]:
         place = (key.model, key.train_set, key.template, key.optimizer, group.member)
         if place not in best or key.checkpoint > best[place].key.checkpoint:
             best[place] = group
-    return sorted(best.values(), key=lambda group: (group.member, group.key.model, group.key.optimizer != "", group.key.optimizer, group.key.train_set))
+    return sorted(
+        best.values(),
+        key=lambda group: (
+            group.member,
+            group.key.model,
+            group.key.optimizer != "",
+            group.key.optimizer,
+            group.key.train_set,
+        ),
+    )
 
 
 def _samples_manifest(grades: Path, results: Path) -> Path | None:
@@ -77,21 +97,33 @@ def _problems(results: Path, benchmark: str) -> dict[str, dict[str, Any]]:
 
 
 def _entries(grades: Path, samples: Path) -> Iterator[dict[str, Any]]:
-    verdicts = sorted(read_rows(payload_folder(grades, "grades") / "grades.jsonl.gz"), key=lambda row: (sha256_text(str(row["problem"])), row["sample"]))
+    verdicts = sorted(
+        read_rows(payload_folder(grades, "grades") / "grades.jsonl.gz"),
+        key=lambda row: (sha256_text(str(row["problem"])), row["sample"]),
+    )
     chosen = _chosen(verdicts)
-    texts = {(row["problem"], row["sample"]): row["text"] for row in read_rows(payload_folder(samples, "samples") / "samples.jsonl.gz") if (row["problem"], row["sample"]) in chosen}
+    texts = {
+        (row["problem"], row["sample"]): row["text"]
+        for row in read_rows(payload_folder(samples, "samples") / "samples.jsonl.gz")
+        if (row["problem"], row["sample"]) in chosen
+    }
     for key, verdict in chosen.items():
-        kept = {name: verdict[name] for name in ("problem", "sample", "correct", "status", "extracted", "rule", "tokens", "finish")}
+        kept = {
+            name: verdict[name]
+            for name in ("problem", "sample", "correct", "status", "extracted", "rule", "tokens", "finish")
+        }
         yield {**kept, "problem": str(verdict["problem"]), "text": _shortened(str(texts.get(key, "")))}
 
 
 def _chosen(verdicts: Sequence[dict[str, Any]]) -> dict[tuple[Any, Any], dict[str, Any]]:
-    firsts = {}
+    firsts: dict[Any, dict[str, Any]] = {}
     for row in verdicts:
         firsts.setdefault(row["problem"], row)
     chosen = list(firsts.values())[:PROBLEMS]
     for verdict in (True, False):
-        chosen += [row for row in verdicts if bool(row["correct"]) is verdict and row not in chosen][: max(0, OF_EACH_VERDICT - sum(bool(row["correct"]) is verdict for row in chosen))]
+        chosen += [row for row in verdicts if bool(row["correct"]) is verdict and row not in chosen][
+            : max(0, OF_EACH_VERDICT - sum(bool(row["correct"]) is verdict for row in chosen))
+        ]
     return {(row["problem"], row["sample"]): row for row in chosen}
 
 

@@ -20,7 +20,22 @@ from verizero.analysis.reading import Group, Key, MemberGrades, groups_of, missi
 from verizero.artifacts.errors import UserError
 from verizero.config.spec import Cell, StudySpec
 
-COLUMNS = ("model", "train_set", "template", "optimizer", "checkpoint", "benchmark", "protocol", "metric", "estimate", "ci_low", "ci_high", "n_problems", "n_samples", "seeds")
+COLUMNS = (
+    "model",
+    "train_set",
+    "template",
+    "optimizer",
+    "checkpoint",
+    "benchmark",
+    "protocol",
+    "metric",
+    "estimate",
+    "ci_low",
+    "ci_high",
+    "n_problems",
+    "n_samples",
+    "seeds",
+)
 KEY_COLUMNS = COLUMNS[:8]
 DECIMALS = 6
 LENGTHS = ("length_correct", "length_incorrect")
@@ -136,7 +151,10 @@ def seed_values(member: MemberGrades, metric: str) -> SeedValues | None:
         return SeedValues(avg_at_k(member.correct), everywhere, samples)
     if metric.startswith("pass@") and k <= member.samples:
         return SeedValues(pass_at_k(member.correct, k), everywhere, samples)
-    raise UserError(f"{member.path}: {metric} does not follow from {member.samples} samples a problem; its metrics are {', '.join(metrics_of(member.samples))}")
+    raise UserError(
+        f"{member.path}: {metric} does not follow from {member.samples} samples a problem; "
+        f"its metrics are {', '.join(metrics_of(member.samples))}"
+    )
 
 
 def estimate_cell(by_seed: Mapping[int | None, MemberGrades], metric: str, confidence: float = 0.95) -> Estimate:
@@ -151,7 +169,9 @@ def estimate_cell(by_seed: Mapping[int | None, MemberGrades], metric: str, confi
     if not found:
         return Estimate(None, None, None, 0, 0, (), "none", {}, without)
     contributing = np.any([one.contributing for one in found.values()], axis=0)
-    interval = metric_interval(metric, np.stack([one.values for one in found.values()]), confidence, int(contributing.sum()))
+    interval = metric_interval(
+        metric, np.stack([one.values for one in found.values()]), confidence, int(contributing.sum())
+    )
     return Estimate(
         interval.estimate,
         interval.low,
@@ -191,7 +211,10 @@ def check_complete(spec: StudySpec, results: Path, partial: bool) -> None:
     """
     if not partial and (missing := missing_inputs(spec, results)):
         more = f" and {len(missing) - 1} more of this study's inputs are" if len(missing) > 1 else " is"
-        raise UserError(f"{missing[0]}{more} missing; run `snakemake --config study={spec.name}` to make what is missing, or pass --partial to show it as missing")
+        raise UserError(
+            f"{missing[0]}{more} missing; run `snakemake --config study={spec.name}` to make what is missing, "
+            "or pass --partial to show it as missing"
+        )
 
 
 def rows_of_groups(groups: Sequence[tuple[Group, Mapping[int | None, MemberGrades]]], confidence: float) -> list[Row]:
@@ -200,11 +223,22 @@ def rows_of_groups(groups: Sequence[tuple[Group, Mapping[int | None, MemberGrade
     A group without any grades takes its metrics from another one of the same suite, benchmark and protocol.
     """
     rows: dict[tuple[Key, str], Row] = {}
-    samples = {(group.suite, group.key.benchmark, group.key.protocol): one.samples for group, by_seed in groups for one in by_seed.values()}
+    samples = {
+        (group.suite, group.key.benchmark, group.key.protocol): one.samples
+        for group, by_seed in groups
+        for one in by_seed.values()
+    }
     for group, by_seed in groups:
         for metric in metrics_of(samples[group.suite, group.key.benchmark, group.key.protocol]):
             if (group.key, metric) not in rows:
-                rows[group.key, metric] = Row(group.key, metric, estimate_cell(by_seed, metric, confidence), group.missing, group.suite, group.member)
+                rows[group.key, metric] = Row(
+                    group.key,
+                    metric,
+                    estimate_cell(by_seed, metric, confidence),
+                    group.missing,
+                    group.suite,
+                    group.member,
+                )
     return sorted(rows.values(), key=lambda row: (*vars(row.key).values(), metric_order(row.metric)))
 
 
@@ -234,15 +268,26 @@ def recompute(spec: StudySpec, row: Mapping[str, str], results: Path) -> dict[st
         UserError: the study has no such row.
     """
     group = _group_of(spec, row, results)
-    return Row(group.key, row["metric"], estimate_cell(group.read(), row["metric"], spec.confidence), group.missing, group.suite, group.member).texts()
+    return Row(
+        group.key,
+        row["metric"],
+        estimate_cell(group.read(), row["metric"], spec.confidence),
+        group.missing,
+        group.suite,
+        group.member,
+    ).texts()
 
 
 def _group_of(spec: StudySpec, row: Mapping[str, str], results: Path) -> Group:
     """The first group in the plan that gives a row; of the grades no more than one member is read."""
     cells = spec.cells
     # A row without any grades is known only from other subjects' suites: hence the second look, at all cells.
-    for group in itertools.chain.from_iterable(groups_of(some, results) for some in ([cell for cell in cells if _is_about(cell, row)], cells)):
-        if {name: str(value) for name, value in vars(group.key).items()} != {name: row[name] for name in KEY_COLUMNS[:7]}:
+    for group in itertools.chain.from_iterable(
+        groups_of(some, results) for some in ([cell for cell in cells if _is_about(cell, row)], cells)
+    ):
+        if {name: str(value) for name, value in vars(group.key).items()} != {
+            name: row[name] for name in KEY_COLUMNS[:7]
+        }:
             continue
         first = next(iter(group.paths.values()), None)
         if first is None or row["metric"] in metrics_of(read_member(first).samples):
@@ -251,4 +296,9 @@ def _group_of(spec: StudySpec, row: Mapping[str, str], results: Path) -> Group:
 
 
 def _is_about(cell: Cell, row: Mapping[str, str]) -> bool:
-    return (cell.model, cell.train_set or "", cell.optimizer or "", str(cell.step)) == (row["model"], row["train_set"], row["optimizer"], row["checkpoint"])
+    return (cell.model, cell.train_set or "", cell.optimizer or "", str(cell.step)) == (
+        row["model"],
+        row["train_set"],
+        row["optimizer"],
+        row["checkpoint"],
+    )

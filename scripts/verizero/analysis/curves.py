@@ -51,7 +51,9 @@ def read_curves(spec: StudySpec, results: Path) -> dict[str, list[Curve]]:
         steps = np.array([row["step"] for row in rows], dtype=np.int64)
         for metric in CURVES:
             values = [row.get(metric) for row in rows]
-            curves[metric].append(Curve(run, steps, np.array([np.nan if value is None else value for value in values], dtype=np.float64)))
+            curves[metric].append(
+                Curve(run, steps, np.array([np.nan if value is None else value for value in values], dtype=np.float64))
+            )
     return curves
 
 
@@ -88,5 +90,13 @@ def curve_rows(curves: Mapping[str, Sequence[Curve]]) -> list[dict[str, str]]:
         for i, step in enumerate(first.steps):
             values = {metric: curves[metric][at].values[i] for metric in metrics}
             texts = {metric: "" if np.isnan(value) else f"{value:.6f}" for metric, value in values.items()}
-            rows.append({"run": first.run.id, "optimizer": first.run.optimizer, "seed": str(first.run.seed), "step": str(step), **texts})
+            rows.append(
+                {
+                    "run": first.run.id,
+                    "optimizer": first.run.optimizer,
+                    "seed": str(first.run.seed),
+                    "step": str(step),
+                    **texts,
+                }
+            )
     return rows

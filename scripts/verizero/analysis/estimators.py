@@ -61,5 +61,7 @@ def metric_k(metric: str) -> int:
     """
     _, at, k = metric.partition("@")
     if not at or not k.isdigit() or int(k) < 1:
-        raise UserError(f"`{metric}` is no metric; valid are avg@K, pass@K, length_correct, length_incorrect, truncated_share and boxed_share")
+        raise UserError(
+            f"`{metric}` is no metric; valid are avg@K, pass@K, length_correct, length_incorrect, truncated_share and boxed_share"
+        )
     return int(k)

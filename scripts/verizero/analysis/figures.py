@@ -38,7 +38,10 @@ def draw_all(spec: StudySpec, curves: Curves, rows: Sequence[Row], folder: Path)
         if any(own.values()):
             names.append(_reward(own, palette, folder, f"reward{ending}"))
             names.append(_lengths(own, palette, folder, f"length{ending}"))
-        for name, metric, title in (("accuracy", "avg@", "Accuracy"), ("length_incorrect", "length_incorrect", "Length of incorrect responses (tokens)")):
+        for name, metric, title in (
+            ("accuracy", "avg@", "Accuracy"),
+            ("length_incorrect", "length_incorrect", "Length of incorrect responses (tokens)"),
+        ):
             shown = [row for row in final if row.metric.startswith(metric)]
             if any(row.estimate.estimate is not None for row in shown):
                 names.append(_final(shown, spec.confidence, palette, folder, f"final_{name}{ending}", title))
@@ -48,18 +51,26 @@ def draw_all(spec: StudySpec, curves: Curves, rows: Sequence[Row], folder: Path)
 def final_rows(rows: Sequence[Row], place: tuple[str, str, str]) -> list[Row]:
     """The rows at the last checkpoint of the place's optimizers, and of its base model under the same members."""
     model, train_set, template = place
-    trained = [row for row in rows if (row.key.model, row.key.train_set) == (model, train_set) and row.key.template.split("/")[0] == template]
-    last = {name: max(row.key.checkpoint for row in trained if row.key.optimizer == name) for name in {row.key.optimizer for row in trained}}
+    trained = [
+        row
+        for row in rows
+        if (row.key.model, row.key.train_set) == (model, train_set) and row.key.template.split("/")[0] == template
+    ]
+    last = {
+        name: max(row.key.checkpoint for row in trained if row.key.optimizer == name)
+        for name in {row.key.optimizer for row in trained}
+    }
     trained = [row for row in trained if row.key.checkpoint == last[row.key.optimizer]]
     members = {(row.suite, row.member) for row in trained}
-    return [row for row in rows if not row.key.optimizer and row.key.model == model and (row.suite, row.member) in members] + trained
+    return [
+        row for row in rows if not row.key.optimizer and row.key.model == model and (row.suite, row.member) in members
+    ] + trained
 
 
 def _overview(spec: StudySpec, curves: Curves, final: Sequence[Row], palette: dict[str, str], folder: Path) -> str:
     shown = [row for row in final if row.metric.startswith("avg@") and row.estimate.estimate is not None]
     seeds = sorted({run.seed for run in spec.runs})
     figure = new_figure(13.2, max(4.3, 1.9 + 0.28 * len(shown)))
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.06)  # type: ignore[union-attr]
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.05))
     _lines(left, curves.get("reward_mean", ()), palette)
     left.set_title("Training reward")
@@ -72,7 +83,13 @@ def _overview(spec: StudySpec, curves: Curves, final: Sequence[Row], palette: di
     figure.suptitle("\n".join(textwrap.wrap(spec.question, 120)), x=0.01, ha="left", fontsize=12.5, fontweight="bold")
     window = max((window_of(len(curve.steps)) for curve in curves.get("reward_mean", ())), default=1)
     smooth = f", running mean over {window} steps" if window > 1 else ""
-    figure.supxlabel(f"Thick: mean over {len(seeds)} seed{'s' if len(seeds) > 1 else ''}; thin: each seed{smooth}. Small dots: each seed.", x=0.01, ha="left", fontsize=8, color=BASE)
+    figure.supxlabel(
+        f"Thick: mean over {len(seeds)} seed{'s' if len(seeds) > 1 else ''}; thin: each seed{smooth}. Small dots: each seed.",
+        x=0.01,
+        ha="left",
+        fontsize=8,
+        color=BASE,
+    )
     save(figure, folder, "overview", dot_rows(shown))
     return "overview"
 
@@ -110,7 +127,9 @@ def _final(rows: Sequence[Row], confidence: float, palette: dict[str, str], fold
     return name
 
 
-def _lines(axes: Axes, curves: Sequence[Curve], palette: dict[str, str], style: str = "-", ending: str = "") -> list[tuple[float, float, str, str]]:
+def _lines(
+    axes: Axes, curves: Sequence[Curve], palette: dict[str, str], style: str = "-", ending: str = ""
+) -> list[tuple[float, float, str, str]]:
     """Each optimizer's mean over seeds, and each seed thin; where the lines end."""
     ends = []
     for optimizer, colour in palette.items():
@@ -118,7 +137,14 @@ def _lines(axes: Axes, curves: Sequence[Curve], palette: dict[str, str], style: 
         if not own:
             continue
         for curve in own:
-            axes.plot(curve.steps, running_mean(curve.values, window_of(len(curve.steps))), color=colour, lw=0.8, alpha=0.38, ls=style)
+            axes.plot(
+                curve.steps,
+                running_mean(curve.values, window_of(len(curve.steps))),
+                color=colour,
+                lw=0.8,
+                alpha=0.38,
+                ls=style,
+            )
         steps, mean = mean_curve(own)
         if not len(steps) or np.isnan(mean).all():
             continue
@@ -133,26 +159,48 @@ def _lines(axes: Axes, curves: Sequence[Curve], palette: dict[str, str], style: 
 
 
 def _both_lengths(axes: Axes, curves: Curves, palette: dict[str, str]) -> None:
-    ends = _lines(axes, curves.get(LENGTHS[0], ()), palette, "--", " correct") + _lines(axes, curves.get(LENGTHS[1], ()), palette, "-", " incorrect")
+    ends = _lines(axes, curves.get(LENGTHS[0], ()), palette, "--", " correct") + _lines(
+        axes, curves.get(LENGTHS[1], ()), palette, "-", " incorrect"
+    )
     label_ends(axes, ends)
 
 
 def _dots(axes: Axes, rows: Sequence[Row], palette: dict[str, str]) -> None:
     """One line a row: the estimate, its interval, each seed small; rows of one benchmark together."""
     optimizers = ["", *palette]
-    places = list(dict.fromkeys((row.key.benchmark, row.key.protocol, row.key.template.split("/")[-1], row.metric) for row in rows))
+    places = list(
+        dict.fromkeys(
+            (row.key.benchmark, row.key.protocol, row.key.template.split("/")[-1], row.metric) for row in rows
+        )
+    )
     several = len({place[2] for place in places}) > 1
     at, ticks, names, tones = 0.0, [], [], []
     for place in places[: MAX_ROWS // 2]:
-        axes.text(0, at - 0.75, " · ".join((place[0], place[1], *([place[2]] if several else []), *([place[3]] if "@" in place[3] else []))), transform=axes.get_yaxis_transform(), fontsize=8.5, color=INK, va="center")
-        own = [row for row in rows if (row.key.benchmark, row.key.protocol, row.key.template.split("/")[-1], row.metric) == place]
+        axes.text(
+            0,
+            at - 0.75,
+            " · ".join(
+                (place[0], place[1], *([place[2]] if several else []), *([place[3]] if "@" in place[3] else []))
+            ),
+            transform=axes.get_yaxis_transform(),
+            fontsize=8.5,
+            color=INK,
+            va="center",
+        )
+        own = [
+            row
+            for row in rows
+            if (row.key.benchmark, row.key.protocol, row.key.template.split("/")[-1], row.metric) == place
+        ]
         for row in sorted(own, key=lambda row: optimizers.index(row.key.optimizer)):
             found, colour = row.estimate, palette.get(row.key.optimizer, BASE)
             if found.low is not None and found.high is not None:
                 axes.plot([found.low, found.high], [at, at], color=colour, lw=2, solid_capstyle="butt")
             if len(found.by_seed) > 1:
-                axes.plot(list(found.by_seed.values()), [at + 0.28] * len(found.by_seed), ".", color=colour, ms=4, alpha=0.6)
-            axes.plot([found.estimate], [at], "o", color=colour, ms=6.5, mec="white", mew=0.8)
+                axes.plot(
+                    list(found.by_seed.values()), [at + 0.28] * len(found.by_seed), ".", color=colour, ms=4, alpha=0.6
+                )
+            axes.plot([found.estimate or 0.0], [at], "o", color=colour, ms=6.5, mec="white", mew=0.8)
             ticks.append(at)
             names.append(row.key.optimizer or "base")
             tones.append(colour)
@@ -168,7 +216,17 @@ def _dots(axes: Axes, rows: Sequence[Row], palette: dict[str, str]) -> None:
 
 def dot_rows(rows: Sequence[Row]) -> list[dict[str, str]]:
     """What a figure of dots shows."""
-    return [{**row.texts(), **{"by_seed": " ".join(f"{seed}:{value:.6f}" for seed, value in row.estimate.by_seed.items() if seed is not None)}} for row in rows]
+    return [
+        {
+            **row.texts(),
+            **{
+                "by_seed": " ".join(
+                    f"{seed}:{value:.6f}" for seed, value in row.estimate.by_seed.items() if seed is not None
+                )
+            },
+        }
+        for row in rows
+    ]
 
 
 def _place(run: PlannedRun) -> tuple[str, str, str]:

@@ -20,15 +20,25 @@ def ledger(spec: StudySpec, results: Path) -> dict[str, Any]:
     """
     runs = [{**run.model_dump(), **_state(run_path(results, run.id), results, "run", run.id)} for run in spec.runs]
     cells = [
-        {"grades": cell.grades, "step": cell.step, "seed": cell.seed, **_state(suite_path(results, cell), results, "suite-grades", cell.grades)}
+        {
+            "grades": cell.grades,
+            "step": cell.step,
+            "seed": cell.seed,
+            **_state(suite_path(results, cell), results, "suite-grades", cell.grades),
+        }
         for cell in spec.cells
     ]
-    return {"study": spec.name, "counts": {"runs": _counts(runs), "cells": _counts(cells)}, "runs": runs, "cells": cells}
+    return {
+        "study": spec.name,
+        "counts": {"runs": _counts(runs), "cells": _counts(cells)},
+        "runs": runs,
+        "cells": cells,
+    }
 
 
 def _counts(entries: list[dict[str, Any]]) -> dict[str, int]:
     states = [entry["state"] for entry in entries]
-    return {"planned": len(states), **{state: states.count(state) for state in sorted(set(states))}}
+    return {"planned": len(states), **{state: states.count(state) for state in sorted({*states, "done"})}}
 
 
 def _state(manifest: Path, results: Path, kind: str, id: str) -> dict[str, str | None]:

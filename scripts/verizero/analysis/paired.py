@@ -61,15 +61,17 @@ class Difference:
 def optimizer_pairs(graded: Sequence[Graded], confidence: float) -> list[Difference]:
     """Every pair of optimizers at its last checkpoint, same model, training set, template, benchmark, protocol, metric.
 
-    A is the optimizer that the study lists first. `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives both optimizers the same order of training
-    problems and the same initial weights. The interval is `two_way_interval` on D: with one seed it would tell two
-    checkpoints apart, not two optimizers, and the note says so.
+    A is the optimizer that the study lists first. `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives
+    both the same order of training problems and the same initial weights. The interval is `two_way_interval` on D:
+    with one seed it would tell two checkpoints apart, not two optimizers, and the note says so.
     """
     last = _last_checkpoints(graded)
     places: dict[tuple[object, ...], list[Graded]] = {}
     for one in last:
         key = one[0].key
-        places.setdefault((key.model, key.train_set, key.template, key.benchmark, key.protocol, one[0].suite), []).append(one)
+        places.setdefault(
+            (key.model, key.train_set, key.template, key.benchmark, key.protocol, one[0].suite), []
+        ).append(one)
     found: dict[tuple[Key, Key, str], Difference] = {}
     for place in places.values():
         for left, right in itertools.combinations(place, 2):
@@ -120,7 +122,11 @@ def with_holm(differences: Sequence[Difference]) -> list[Difference]:
 def seed_floor(seeds: int) -> str:
     """What so few seeds cannot say: with S of them the smallest two-sided sign-flip p is 2/2^S."""
     floor = 2 / 2**seeds
-    return f"{seeds} seeds: a sign-flip over seeds cannot reach p < 0.05 (its floor is {floor:.3g})" if floor >= 0.05 else ""
+    return (
+        f"{seeds} seeds: a sign-flip over seeds cannot reach p < 0.05 (its floor is {floor:.3g})"
+        if floor >= 0.05
+        else ""
+    )
 
 
 def _pair(left: Graded, right: Graded, metric: str, confidence: float) -> Difference:
@@ -142,29 +148,48 @@ def _change(one: Graded, base: Graded, metric: str, confidence: float) -> Differ
 
 
 def _difference(
-    left: Key, right: Key, metric: str, couples: Mapping[int, tuple[MemberGrades, MemberGrades]], missing: tuple[int, ...], one_seed: str, confidence: float
+    left: Key,
+    right: Key,
+    metric: str,
+    couples: Mapping[int, tuple[MemberGrades, MemberGrades]],
+    missing: tuple[int, ...],
+    one_seed: str,
+    confidence: float,
 ) -> Difference:
     rows: list[NDArray[np.float64]] = []
     sides: list[list[NDArray[np.bool_]]] = [[], []]
     seeds = []
     for seed, (first, second) in couples.items():
         check_alike([first, second])
-        values = [seed_values(first, metric), seed_values(second, metric)]
-        if values[0] is None or values[1] is None:
+        own, other = seed_values(first, metric), seed_values(second, metric)
+        if own is None or other is None:
             continue
         seeds.append(seed)
-        rows.append(values[0].values - values[1].values)
-        for side, value in zip(sides, values, strict=True):
-            side.append(value.contributing)
+        rows.append(own.values - other.values)
+        sides[0].append(own.contributing)
+        sides[1].append(other.contributing)
     if not rows:
         return Difference(left, right, metric, None, None, None, 0, (), missing, "nothing to compare")
     support = min(int(np.any(side, axis=0).sum()) for side in sides)
     interval, p, note = _interval(metric, np.stack(rows), support, confidence)
     notes = [note, one_seed if len(seeds) == 1 else seed_floor(len(seeds))]
-    return Difference(left, right, metric, interval, p, None, support, tuple(seeds), missing, "; ".join(text for text in notes if text))
+    return Difference(
+        left,
+        right,
+        metric,
+        interval,
+        p,
+        None,
+        support,
+        tuple(seeds),
+        missing,
+        "; ".join(text for text in notes if text),
+    )
 
 
-def _interval(metric: str, difference: NDArray[np.float64], support: int, confidence: float) -> tuple[Interval, float | None, str]:
+def _interval(
+    metric: str, difference: NDArray[np.float64], support: int, confidence: float
+) -> tuple[Interval, float | None, str]:
     """The interval of a mean difference and its p; `difference` is [seed, problem].
 
     Where not one problem differs, the spread of zero says nothing: of N problems 0 differ, so by Wilson's interval up to
@@ -176,7 +201,11 @@ def _interval(metric: str, difference: NDArray[np.float64], support: int, confid
     if metric in LENGTHS:
         return Interval(0.0, None, None, None, None, "none"), None, "every difference is 0: no interval"
     bound = wilson_interval(0.0, difference.shape[1], confidence).high
-    return Interval(0.0, -(bound or 0.0), bound, None, None, "wilson"), 1.0, "no problem differs; interval from Wilson's bound on the share that could"
+    return (
+        Interval(0.0, -(bound or 0.0), bound, None, None, "wilson"),
+        1.0,
+        "no problem differs; interval from Wilson's bound on the share that could",
+    )
 
 
 def _last_checkpoints(graded: Sequence[Graded]) -> list[Graded]:
@@ -185,7 +214,11 @@ def _last_checkpoints(graded: Sequence[Graded]) -> list[Graded]:
     for group, _ in graded:
         name = (group.key.model, group.key.train_set, group.key.optimizer)
         last[name] = max(last.get(name, 0), group.key.checkpoint)
-    return [one for one in graded if (key := one[0].key).optimizer and key.checkpoint == last[key.model, key.train_set, key.optimizer]]
+    return [
+        one
+        for one in graded
+        if (key := one[0].key).optimizer and key.checkpoint == last[key.model, key.train_set, key.optimizer]
+    ]
 
 
 def _metrics(sides: Sequence[Graded]) -> list[str]:
@@ -196,4 +229,6 @@ def _metrics(sides: Sequence[Graded]) -> list[str]:
 
 
 def _sorted(differences: Sequence[Difference]) -> list[Difference]:
-    return sorted(differences, key=lambda one: (*vars(one.left).values(), one.right.optimizer, metric_order(one.metric)))
+    return sorted(
+        differences, key=lambda one: (*vars(one.left).values(), one.right.optimizer, metric_order(one.metric))
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 INK, FAINT, BASE = "#222222", "#d9d9d9", "#6f6f6f"
 # Okabe and Ito's palette, told apart by colour-blind readers (https://jfly.uni-koeln.de/color/), darkest first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7a5195", "#4d4d4d")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
@@ -34,6 +35,8 @@ STYLE = {
     "svg.hashsalt": "verizero",
     "svg.fonttype": "path",
     "figure.dpi": 150,
+    "figure.constrained_layout.w_pad": 0.09,
+    "figure.constrained_layout.h_pad": 0.07,
 }
 
 
@@ -58,7 +61,17 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     gap, last = (high - low) * 0.062, -float("inf")
     for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
         last = max(y, last + gap)
-        axes.annotate(text, (x, last), xytext=(4, 0), textcoords="offset points", va="center", color=colour, fontsize=8.5, fontweight="bold", annotation_clip=False)
+        axes.annotate(
+            text,
+            (x, last),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=8.5,
+            fontweight="bold",
+            annotation_clip=False,
+        )
 
 
 def save(figure: Figure, folder: Path, name: str, rows: Sequence[dict[str, str]]) -> None:

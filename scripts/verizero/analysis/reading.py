@@ -96,9 +96,13 @@ def read_member(manifest_path: Path) -> MemberGrades:
     rows = sorted(read_rows(payload / "grades.jsonl.gz"), key=lambda row: (str(row["problem"]), row["sample"]))
     counts = Counter(str(row["problem"]) for row in rows)
     if len({(row["problem"], row["sample"]) for row in rows}) != len(rows):
-        raise UserError(f"{payload / 'grades.jsonl.gz'}: a sample is graded twice; remove {manifest_path} and grade again")
+        raise UserError(
+            f"{payload / 'grades.jsonl.gz'}: a sample is graded twice; remove {manifest_path} and grade again"
+        )
     if len(set(counts.values())) != 1:
-        raise UserError(f"{payload / 'grades.jsonl.gz'}: problems have {sorted(set(counts.values()))} samples; each must have the same number")
+        raise UserError(
+            f"{payload / 'grades.jsonl.gz'}: problems have {sorted(set(counts.values()))} samples; each must have the same number"
+        )
     shape = (len(counts), len(rows) // len(counts))
     return MemberGrades(
         path=manifest_path,
@@ -132,7 +136,9 @@ def read_suite(path: Path) -> dict[str, Path]:
     for member, digest in sorted(suite.parts.items()):
         found[member] = path.parent / member / "manifest.json"
         if not found[member].is_file() or digest_of(found[member]) != digest:
-            raise UserError(f"{found[member]} is not the member that {path} lists; run `snakemake {path}` to make the suite again")
+            raise UserError(
+                f"{found[member]} is not the member that {path} lists; run `snakemake {path}` to make the suite again"
+            )
     return found
 
 
@@ -173,9 +179,19 @@ def groups_of(cells: Sequence[Cell], results: Path) -> list[Group]:
     for alike in _subjects(cells):
         first = alike[0]
         own = {member for cell in alike for member in listed[cell.grades]}
-        for member in sorted(own or known.get((first.suite, first.template), set()) | known.get((first.suite, None), set())):
+        for member in sorted(
+            own or known.get((first.suite, first.template), set()) | known.get((first.suite, None), set())
+        ):
             there = {cell.seed: listed[cell.grades][member] for cell in alike if member in listed[cell.grades]}
-            groups.append(Group(key_of(first, member), first.suite, member, there, tuple(cell.seed for cell in alike if cell.seed not in there)))
+            groups.append(
+                Group(
+                    key_of(first, member),
+                    first.suite,
+                    member,
+                    there,
+                    tuple(cell.seed for cell in alike if cell.seed not in there),
+                )
+            )
     return groups
 
 
@@ -183,7 +199,9 @@ def _subjects(cells: Sequence[Cell]) -> list[list[Cell]]:
     """The cells that differ in their seed only."""
     found: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        found.setdefault((cell.model, cell.train_set, cell.template, cell.optimizer, cell.step, cell.suite), []).append(cell)
+        found.setdefault((cell.model, cell.train_set, cell.template, cell.optimizer, cell.step, cell.suite), []).append(
+            cell
+        )
     return [sorted(alike, key=lambda cell: -1 if cell.seed is None else cell.seed) for alike in found.values()]
 
 
@@ -203,9 +221,14 @@ def check_alike(members: list[MemberGrades]) -> None:
     """
     for other in members[1:]:
         if other.problems != members[0].problems:
-            raise UserError(f"{other.path} and {members[0].path} grade different problems; run `snakemake` to evaluate both on the same benchmark")
+            raise UserError(
+                f"{other.path} and {members[0].path} grade different problems; run `snakemake` to evaluate both on the same benchmark"
+            )
         if other.samples != members[0].samples:
-            raise UserError(f"{other.path} has {other.samples} samples a problem, {members[0].path} has {members[0].samples}; run `snakemake` to bring both up to date")
+            raise UserError(
+                f"{other.path} has {other.samples} samples a problem, {members[0].path} has {members[0].samples}; "
+                "run `snakemake` to bring both up to date"
+            )
 
 
 def study_inputs(spec: StudySpec, results: Path) -> dict[str, Path]:
@@ -221,5 +244,7 @@ def warnings_of(inputs: Mapping[str, Path]) -> list[str]:
     for name, path in inputs.items():
         record = path.parent / "record.json"
         if record.is_file():
-            found += [f"{name}: {sentence}" for sentence in json.loads(record.read_text(encoding="utf-8")).get("warnings", [])]
+            found += [
+                f"{name}: {sentence}" for sentence in json.loads(record.read_text(encoding="utf-8")).get("warnings", [])
+            ]
     return list(dict.fromkeys(found))

@@ -7,63 +7,112 @@ PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none';
+  img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>{{ name }} · Verizero</title>
 <style>
 :root { --ink: #1f2328; --soft: #59636e; --line: #d8dee4; --tint: #f6f8fa; --accent: #0072B2; }
-body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); margin: 0 auto; max-width: 1180px; padding: 1.5rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line); }
-p.soft, .soft { color: var(--soft); } nav a { margin-right: 1rem; color: var(--accent); }
-img { max-width: 100%; height: auto; } code, pre { font: 13px/1.45 ui-monospace, "SF Mono", Menlo, monospace; } pre { background: var(--tint); padding: .7rem .9rem; overflow-x: auto; white-space: pre-wrap; border-radius: 6px; margin: .4rem 0; }
-.scroll { overflow-x: auto; max-height: 34rem; overflow-y: auto; border: 1px solid var(--line); border-radius: 6px; } table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; width: 100%; }
-th { position: sticky; top: 0; background: var(--tint); text-align: left; } th, td { padding: .25rem .55rem; border-bottom: 1px solid var(--line); white-space: nowrap; } td.n, th.n { text-align: right; } td.note { white-space: normal; min-width: 16rem; }
-li.open { color: var(--soft); } .tag { display: inline-block; padding: 0 .5em; border-radius: 1em; font-size: 12px; border: 1px solid var(--line); } .yes { background: #e3f1f9; } .no { background: #fdeadd; } .warn { background: #fff8e1; border: 1px solid #e6c200; border-radius: 6px; padding: .6rem .9rem; }
-select, input { font: inherit; margin: 0 .8rem .5rem .3rem; } article { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .9rem; margin: .6rem 0; } details summary { cursor: pointer; color: var(--accent); }
+body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); margin: 0 auto; max-width: 1180px;
+  padding: 1.5rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; }
+h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line); }
+p.soft, .soft { color: var(--soft); }
+nav a { margin-right: 1rem; color: var(--accent); }
+img { max-width: 100%; height: auto; }
+code, pre { font: 13px/1.45 ui-monospace, "SF Mono", Menlo, monospace; }
+pre { background: var(--tint); padding: .7rem .9rem; overflow-x: auto; white-space: pre-wrap; border-radius: 6px; margin: .4rem 0; }
+.scroll { overflow-x: auto; max-height: 34rem; overflow-y: auto; border: 1px solid var(--line); border-radius: 6px; }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; width: 100%; }
+th { position: sticky; top: 0; background: var(--tint); text-align: left; }
+th, td { padding: .25rem .55rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+td.n, th.n { text-align: right; }
+td.note { white-space: normal; min-width: 16rem; }
+li.open { color: var(--soft); }
+.tag { display: inline-block; padding: 0 .5em; border-radius: 1em; font-size: 12px; border: 1px solid var(--line); }
+.yes { background: #e3f1f9; }
+.no { background: #fdeadd; }
+.warn { background: #fff8e1; border: 1px solid #e6c200; border-radius: 6px; padding: .6rem .9rem; }
+select, input { font: inherit; margin: 0 .8rem .5rem .3rem; }
+article { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .9rem; margin: .6rem 0; }
+details summary { cursor: pointer; color: var(--accent); }
 </style>
 </head>
 <body>
 <h1>{{ question }}</h1>
-<p class="soft">Study <b>{{ name }}</b> · {{ ledger.counts.runs.planned }} runs planned, {{ ledger.counts.runs.done or 0 }} done · {{ ledger.counts.cells.planned }} graded suites planned, {{ ledger.counts.cells.done or 0 }} done</p>
-<nav><a href="#summary">Summary</a><a href="#figures">Figures</a><a href="#tables">Tables</a><a href="#samples">Samples</a><a href="#ledger">Ledger</a><a href="#audit">Audit</a></nav>
-{% if holes %}<p class="warn"><b>Incomplete.</b> {{ holes|length }} planned results are missing: {{ holes[:12]|join(", ") }}{% if holes|length > 12 %} and {{ holes|length - 12 }} more (see the ledger){% endif %}.</p>{% endif %}
+<p class="soft">Study <b>{{ name }}</b>
+· {{ ledger.counts.runs.planned }} runs planned, {{ ledger.counts.runs.done }} done
+· {{ ledger.counts.cells.planned }} graded suites planned, {{ ledger.counts.cells.done }} done</p>
+<nav><a href="#summary">Summary</a>
+<a href="#figures">Figures</a>
+<a href="#tables">Tables</a>
+<a href="#samples">Samples</a>
+<a href="#ledger">Ledger</a>
+<a href="#audit">Audit</a></nav>
+{% if holes %}<p class="warn"><b>Incomplete.</b> {{ holes|length }} planned results are missing:
+{{ holes[:12]|join(", ") }}
+{%- if holes|length > 12 %} and {{ holes|length - 12 }} more (see the ledger){% endif %}.</p>{% endif %}
 
 <h2 id="summary">Summary</h2>
 <p class="soft">{{ rule }}</p>
-<ul>{% for sentence in findings %}<li{% if "unresolved" in sentence %} class="open"{% endif %}>{{ sentence }}</li>{% else %}<li>Nothing was trained, so nothing is compared; the estimates are in the tables.</li>{% endfor %}</ul>
+<ul>
+{% for sentence in findings %}<li{% if "unresolved" in sentence %} class="open"{% endif %}>{{ sentence }}</li>{% else %}
+<li>Nothing was trained, so nothing is compared; the estimates are in the tables.</li>{% endfor %}
+</ul>
 
 <h2 id="figures">Figures</h2>
-{% for figure in figures %}<p><img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.name }}"><br><span class="soft">figures/{{ figure.name }}.png, .svg; data: figures/{{ figure.name }}.csv</span></p>
-{% endfor %}{% if figures_left_out %}<p class="soft">{{ figures_left_out }} more figures lie in figures/.</p>{% endif %}
+{% for figure in figures %}<p><img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.name }}"><br>
+<span class="soft">figures/{{ figure.name }}.png, .svg; data: figures/{{ figure.name }}.csv</span></p>
+{% endfor %}
+{% if figures_left_out %}<p class="soft">{{ figures_left_out }} more figures lie in figures/.</p>{% endif %}
 
 <h2 id="tables">Tables</h2>
 {% for table in tables %}<h3>{{ table.caption }}</h3>
-<p class="soft">tables/{{ table.name }}.csv{% if table.left_out %}; the first {{ table.rows|length }} rows, {{ table.left_out }} more are in the file{% endif %}</p>
-<div class="scroll"><table><thead><tr>{% for column in table.columns %}<th{% if column.number %} class="n"{% endif %}>{{ column.name }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in table.rows %}<tr>{% for cell in row %}<td{% if cell.kind %} class="{{ cell.kind }}"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>
+<p class="soft">tables/{{ table.name }}.csv
+{%- if table.left_out %}; the first {{ table.rows|length }} rows, {{ table.left_out }} more are in the file{% endif %}</p>
+<div class="scroll"><table><thead><tr>
+{% for column in table.columns %}<th{% if column.number %} class="n"{% endif %}>{{ column.name }}</th>{% endfor %}
+</tr></thead>
+<tbody>{% for row in table.rows %}<tr>
+{%- for cell in row %}<td{% if cell.kind %} class="{{ cell.kind }}"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 {% endfor %}
 <h3>How to read them</h3>
 <p>{{ methods }}</p>
 
 <h2 id="samples">Samples</h2>
-<p class="soft">Chosen by the hash of the problem's id, the same problems for every subject; besides, right and wrong ones until there are two of each. Long completions are shortened in the middle.</p>
-{% if samples %}<p><label>Benchmark<select id="member"></select></label><label>Optimizer<select id="optimizer"></select></label><label>Status<select id="status"></select></label><span id="shown" class="soft"></span></p>
+<p class="soft">Chosen by the hash of the problem's id, the same problems for every subject; besides,
+ right and wrong ones until there are two of each. Long completions are shortened in the middle.</p>
+{% if samples %}<p><label>Benchmark<select id="member"></select></label>
+<label>Optimizer<select id="optimizer"></select></label>
+<label>Status<select id="status"></select></label>
+<span id="shown" class="soft"></span></p>
 <div id="list"></div>{% endif %}
-{% if absent %}<details><summary>{{ absent|length }} not shown</summary><ul>{% for sentence in absent %}<li>{{ sentence }}</li>{% endfor %}</ul></details>{% endif %}
+{% if absent %}<details><summary>{{ absent|length }} not shown</summary>
+<ul>{% for sentence in absent %}<li>{{ sentence }}</li>{% endfor %}</ul></details>{% endif %}
 
 <h2 id="ledger">Ledger</h2>
 <div class="scroll"><table><thead><tr><th>planned</th><th>state</th><th>manifest SHA-256</th></tr></thead><tbody>
-{% for entry in entries %}<tr><td>{{ entry.id }}</td><td><span class="tag {{ 'yes' if entry.state == 'done' else 'no' }}">{{ entry.state }}</span></td><td><code>{{ (entry.sha or "")[:16] }}</code></td></tr>
-{% endfor %}</tbody></table></div>{% if entries_left_out %}<p class="soft">{{ entries_left_out }} more are in ledger.json.</p>{% endif %}
+{% for entry in entries %}<tr><td>{{ entry.id }}</td>
+<td><span class="tag {{ 'yes' if entry.state == 'done' else 'no' }}">{{ entry.state }}</span></td>
+<td><code>{{ (entry.sha or "")[:16] }}</code></td></tr>
+{% endfor %}</tbody></table></div>
+{% if entries_left_out %}<p class="soft">{{ entries_left_out }} more are in ledger.json.</p>{% endif %}
 
 <h2 id="audit">Pinning and audit</h2>
-{% if unpinned %}<p class="warn">Sources whose revision was not resolved: {{ unpinned|join("; ") }}. Their content is identified by the hashes in their manifests.</p>{% else %}<p>No source of this study is marked unpinned.</p>{% endif %}
+{% if unpinned %}<p class="warn">Sources whose revision was not resolved: {{ unpinned|join("; ") }}.
+Their content is identified by the hashes in their manifests.</p>{% else %}
+<p>No source of this study is marked unpinned.</p>{% endif %}
 <p>Trace one number down to its samples, checkpoint, run, data and base model, re-hash every file on the way and recompute it:</p>
 <pre>{{ command }}</pre>
 <script type="application/json" id="data">{{ samples_json }}</script>
 <script>
 const samples = JSON.parse(document.getElementById("data").textContent);
-const make = (tag, text, cls) => { const node = document.createElement(tag); if (text !== undefined) node.textContent = text; if (cls) node.className = cls; return node; };
+const make = (tag, text, cls) => {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;
+  if (cls) node.className = cls;
+  return node;
+};
 if (samples.length) {
   const picks = ["member", "optimizer", "status"].map(name => {
     const select = document.getElementById(name);
@@ -77,10 +126,13 @@ if (samples.length) {
     const list = document.getElementById("list");
     list.replaceChildren(...found.map(s => {
       const card = make("article"), head = make("div");
-      head.append(make("b", s.subject + " "), make("span", s.status, "tag " + (s.correct ? "yes" : "no")), make("span", ` ${s.member} · ${s.problem} · sample ${s.sample} · ${s.tokens} tokens · ended by ${s.finish} · rule ${s.rule}`, "soft"));
+      const about = ` ${s.member} · ${s.problem} · sample ${s.sample} · ${s.tokens} tokens · ended by ${s.finish} · rule ${s.rule}`;
+      head.append(make("b", s.subject + " "), make("span", s.status, "tag " + (s.correct ? "yes" : "no")), make("span", about, "soft"));
       card.append(head);
       if (s.question) card.append(make("pre", s.question));
-      card.append(make("pre", s.text), make("div", `extracted: ${s.extracted === null ? "nothing" : s.extracted} · accepted: ${s.gold || "unknown (the data set is not on this machine)"}`, "soft"));
+      const gold = s.gold || "unknown (the data set is not on this machine)";
+      const extracted = s.extracted === null ? "nothing" : s.extracted;
+      card.append(make("pre", s.text), make("div", `extracted: ${extracted} · accepted: ${gold}`, "soft"));
       return card;
     }));
     document.getElementById("shown").textContent = `${found.length} shown`;

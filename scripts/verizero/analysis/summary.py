@@ -8,18 +8,29 @@ from verizero.analysis.cells import LENGTHS, Row
 from verizero.analysis.paired import Difference, family, seed_floor
 from verizero.analysis.tables import percent
 
-WORDS = {"avg@k": "accuracy", "length_correct": "length of correct responses", "length_incorrect": "length of incorrect responses"}
+WORDS = {
+    "avg@k": "accuracy",
+    "length_correct": "length of correct responses",
+    "length_incorrect": "length of incorrect responses",
+}
 
 
-def findings(rows: Sequence[Row], changes: Sequence[Difference], pairs: Sequence[Difference], confidence: float) -> list[str]:
+def findings(
+    rows: Sequence[Row], changes: Sequence[Difference], pairs: Sequence[Difference], confidence: float
+) -> list[str]:
     """One sentence for each comparison and each change from base, of accuracy and of response length, at the last checkpoint."""
     last: dict[tuple[str, str, str], int] = {}
     for one in changes:
         last[_recipe(one)] = max(last.get(_recipe(one), 0), one.left.checkpoint)
     chosen = [*pairs, *(one for one in changes if one.left.checkpoint == last[_recipe(one)])]
     chosen = [one for one in chosen if family(one.metric) in WORDS]
-    several = {name for name in ("model", "train_set", "template") if len({getattr(one.left, name) for one in chosen}) > 1}
-    sentences = [_missing(rows), *dict.fromkeys(f"{floor}." for one in chosen if (floor := seed_floor(len(one.seeds))) and len(one.seeds) > 1)]
+    several = {
+        name for name in ("model", "train_set", "template") if len({getattr(one.left, name) for one in chosen}) > 1
+    }
+    sentences = [
+        _missing(rows),
+        *dict.fromkeys(f"{floor}." for one in chosen if (floor := seed_floor(len(one.seeds))) and len(one.seeds) > 1),
+    ]
     for one in chosen:
         sides = f"{one.left.optimizer} minus {one.right.optimizer or 'base'}"
         sentences.append(f"{_place(one, several)}: {sides}, {_what(one)}: {_verdict(one, confidence)}")
@@ -30,13 +41,16 @@ def reading_rule(confidence: float) -> str:
     """How to read the findings."""
     return (
         f"Numbers in brackets are {percent(confidence)} intervals. A difference whose interval holds 0 is called unresolved: the data tell "
-        "neither that it is there nor that it is not. p is adjusted by Holm over all benchmarks, protocols and optimizers of a metric. Accuracy is a share, length is in tokens."
+        "neither that it is there nor that it is not. p is adjusted by Holm over all benchmarks, protocols and optimizers of a metric. "
+        "Accuracy is a share, length is in tokens."
     )
 
 
 def number(metric: str, value: float, signed: bool = True) -> str:
     """A number as a sentence has it: shares with three decimals, tokens with one."""
-    return f"{round(value, 1 if metric in LENGTHS else 3) + 0.0:{'+' if signed else ''}.{1 if metric in LENGTHS else 3}f}"
+    return (
+        f"{round(value, 1 if metric in LENGTHS else 3) + 0.0:{'+' if signed else ''}.{1 if metric in LENGTHS else 3}f}"
+    )
 
 
 def _verdict(one: Difference, confidence: float) -> str:
@@ -73,8 +87,16 @@ def _place(one: Difference, several: set[str]) -> str:
 
 
 def _missing(rows: Sequence[Row]) -> str:
-    absent = {(row.key.model, row.key.train_set, row.key.template, row.key.optimizer, row.key.checkpoint, seed) for row in rows for seed in row.missing}
+    absent = {
+        (row.key.model, row.key.train_set, row.key.template, row.key.optimizer, row.key.checkpoint, seed)
+        for row in rows
+        for seed in row.missing
+    }
     if not absent:
         return ""
-    names = sorted(".".join(part for part in (model, train_set, template, optimizer) if part) + (f".s{seed}@{step}" if optimizer else "") for model, train_set, template, optimizer, step, seed in absent)
+    names = sorted(
+        ".".join(part for part in (model, train_set, template, optimizer) if part)
+        + (f".s{seed}@{step}" if optimizer else "")
+        for model, train_set, template, optimizer, step, seed in absent
+    )
     return f"Incomplete: no grades of {', '.join(names)}; every number below is without them."

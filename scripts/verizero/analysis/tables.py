@@ -13,15 +13,48 @@ from verizero.analysis.paired import Difference
 from verizero.analysis.reading import Group, MemberGrades
 
 PAIRED_COLUMNS = (
-    *("model", "train_set", "template", "optimizer_a", "optimizer_b", "checkpoint_a", "checkpoint_b", "benchmark", "protocol", "metric"),
+    *(
+        "model",
+        "train_set",
+        "template",
+        "optimizer_a",
+        "optimizer_b",
+        "checkpoint_a",
+        "checkpoint_b",
+        "benchmark",
+        "protocol",
+        "metric",
+    ),
     *("difference", "ci_low", "ci_high", "p", "p_holm", "n_problems", "seeds", "mde", "method", "note"),
 )
 CHANGE_COLUMNS = (
     *("model", "train_set", "template", "optimizer", "checkpoint", "benchmark", "protocol", "metric"),
     *("change", "ci_low", "ci_high", "p", "p_holm", "n_problems", "seeds", "mde", "method", "note"),
 )
-SEED_COLUMNS = ("model", "train_set", "template", "optimizer", "checkpoint", "benchmark", "protocol", "metric", "seed", "estimate")
-STATUS_COLUMNS = ("model", "train_set", "template", "optimizer", "checkpoint", "benchmark", "protocol", "status", "samples", "share")
+SEED_COLUMNS = (
+    "model",
+    "train_set",
+    "template",
+    "optimizer",
+    "checkpoint",
+    "benchmark",
+    "protocol",
+    "metric",
+    "seed",
+    "estimate",
+)
+STATUS_COLUMNS = (
+    "model",
+    "train_set",
+    "template",
+    "optimizer",
+    "checkpoint",
+    "benchmark",
+    "protocol",
+    "status",
+    "samples",
+    "share",
+)
 NUMBERS = {"estimate", "ci_low", "ci_high", "difference", "change", "p", "p_holm", "mde", "share"}
 
 
@@ -40,7 +73,7 @@ class Table:
         return f"{round(float(text), 3) + 0.0:.3f}" if column in NUMBERS and text else text
 
     def csv(self) -> str:
-        """RFC 4180 with `\\n`; numbers with six decimals, so that a recomputed table is the same text."""
+        r"""RFC 4180 with `\n`; numbers with six decimals, so that a recomputed table is the same text."""
         stream = io.StringIO()
         writer = csv.DictWriter(stream, self.columns, lineterminator="\n")
         writer.writeheader()
@@ -49,12 +82,20 @@ class Table:
 
     def markdown(self) -> str:
         """A table for GitHub, numbers to three digits behind the point."""
-        lines = ["| " + " | ".join(self.columns) + " |", "|" + "|".join("---:" if name in NUMBERS or name.startswith("n_") else "---" for name in self.columns) + "|"]
-        lines += ["| " + " | ".join(self.short(name, row[name]).replace("|", "\\|") for name in self.columns) + " |" for row in self.rows]
+        lines = [
+            "| " + " | ".join(self.columns) + " |",
+            "|"
+            + "|".join("---:" if name in NUMBERS or name.startswith("n_") else "---" for name in self.columns)
+            + "|",
+        ]
+        lines += [
+            "| " + " | ".join(self.short(name, row[name]).replace("|", "\\|") for name in self.columns) + " |"
+            for row in self.rows
+        ]
         return "\n".join(lines) + "\n"
 
     def latex(self) -> str:
-        """A `longtable` with the rules of `booktabs`; include it with `\\input`."""
+        r"""A `longtable` with the rules of `booktabs`; include it with `\input`."""
         spec = "".join("r" if name in NUMBERS or name.startswith("n_") else "l" for name in self.columns)
         head = " & ".join(_escape(name) for name in self.columns) + r" \\"
         body = [" & ".join(_escape(self.short(name, row[name])) for name in self.columns) + r" \\" for row in self.rows]
@@ -89,7 +130,14 @@ def seed_table(rows: Sequence[Row]) -> Table:
     for row in rows:
         key = {name: str(value) for name, value in vars(row.key).items()}
         for seed, value in row.estimate.by_seed.items():
-            texts.append({**key, "metric": row.metric, "seed": "" if seed is None else str(seed), "estimate": decimal_text(value)})
+            texts.append(
+                {
+                    **key,
+                    "metric": row.metric,
+                    "seed": "" if seed is None else str(seed),
+                    "estimate": decimal_text(value),
+                }
+            )
     return Table("seeds", "Estimate of each training seed", SEED_COLUMNS, tuple(texts))
 
 
@@ -98,8 +146,19 @@ def paired_table(differences: Sequence[Difference], confidence: float) -> Table:
     rows = []
     for one in differences:
         left, right = one.left, one.right
-        where = {"model": left.model, "train_set": left.train_set, "template": left.template, "benchmark": left.benchmark, "protocol": left.protocol}
-        sides = {"optimizer_a": left.optimizer, "optimizer_b": right.optimizer, "checkpoint_a": str(left.checkpoint), "checkpoint_b": str(right.checkpoint)}
+        where = {
+            "model": left.model,
+            "train_set": left.train_set,
+            "template": left.template,
+            "benchmark": left.benchmark,
+            "protocol": left.protocol,
+        }
+        sides = {
+            "optimizer_a": left.optimizer,
+            "optimizer_b": right.optimizer,
+            "checkpoint_a": str(left.checkpoint),
+            "checkpoint_b": str(right.checkpoint),
+        }
         rows.append({**where, **sides, "metric": one.metric, "difference": _estimate(one), **_evidence(one)})
     caption = f"Optimizer a minus optimizer b on the same problems and seeds, {percent(confidence)} intervals"
     return Table("paired", caption, PAIRED_COLUMNS, tuple(rows))
@@ -111,7 +170,12 @@ def change_table(differences: Sequence[Difference], confidence: float) -> Table:
     for one in differences:
         key = {name: str(value) for name, value in vars(one.left).items()}
         rows.append({**key, "metric": one.metric, "change": _estimate(one), **_evidence(one)})
-    return Table("change", f"Checkpoint minus base model on the same problems, {percent(confidence)} intervals", CHANGE_COLUMNS, tuple(rows))
+    return Table(
+        "change",
+        f"Checkpoint minus base model on the same problems, {percent(confidence)} intervals",
+        CHANGE_COLUMNS,
+        tuple(rows),
+    )
 
 
 def status_table(graded: Sequence[tuple[Group, dict[int | None, MemberGrades]]]) -> Table:
@@ -122,8 +186,16 @@ def status_table(graded: Sequence[tuple[Group, dict[int | None, MemberGrades]]])
         for status in sorted({status for member in by_seed.values() for status in member.statuses}):
             number = sum(member.statuses.get(status, 0) for member in by_seed.values())
             key = {name: str(value) for name, value in vars(group.key).items()}
-            rows.setdefault((*vars(group.key).values(), status), {**key, "status": status, "samples": str(number), "share": decimal_text(number / total)})
-    return Table("statuses", "Samples by grader status", STATUS_COLUMNS, tuple(rows[key] for key in sorted(rows, key=lambda key: tuple(map(_sortable, key)))))
+            rows.setdefault(
+                (*vars(group.key).values(), status),
+                {**key, "status": status, "samples": str(number), "share": decimal_text(number / total)},
+            )
+    return Table(
+        "statuses",
+        "Samples by grader status",
+        STATUS_COLUMNS,
+        tuple(rows[key] for key in sorted(rows, key=lambda key: tuple(map(_sortable, key)))),
+    )
 
 
 def percent(share: float) -> str:
@@ -155,5 +227,18 @@ def _evidence(one: Difference) -> dict[str, str]:
 
 
 def _escape(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}"}
+    special = {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+    }
     return "".join(special.get(letter, letter) for letter in text)

@@ -26,7 +26,9 @@ def load_policy(folder: Path, dtype: str) -> tuple[PreTrainedModel, PreTrainedTo
         UserError: the folder is no model that transformers can load.
     """
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} has no config.json; it must be a Hugging Face model folder")
     try:

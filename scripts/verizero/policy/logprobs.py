@@ -41,7 +41,7 @@ def token_logprobs(
     positions = response_mask[:, 1:].bool()
     states, targets = hidden[:, :-1][positions], input_ids[:, 1:][positions]
     scale = temperature if temperature > 0 else 1.0
-    size = max(1, CHUNK_LOGITS // head.weight.shape[0])
+    size = max(1, CHUNK_LOGITS // model.config.vocab_size)  # not the weight's shape: ZeRO 3 leaves it empty between uses
     if targets.numel() <= size:
         logprobs, entropy = _head_logprobs(head, states, targets, scale)
     else:

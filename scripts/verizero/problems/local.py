@@ -26,7 +26,9 @@ def read_local(source: Local) -> list[dict[str, Any]]:
     except (ValueError, OSError) as error:  # pyarrow's errors and json's are ValueErrors
         raise UserError(f"{path}: cannot be read as {source.format}: {error}") from None
     if not all(isinstance(row, dict) for row in rows):
-        raise UserError(f"{path}: holds a row that is no record; `source.format: {source.format}` wants one record (field: value) a row")
+        raise UserError(
+            f"{path}: holds a row that is no record; `source.format: {source.format}` wants one record (field: value) a row"
+        )
     return rows
 
 
@@ -34,14 +36,20 @@ def checked_file(name: str, sha256: str) -> Path:
     """A file of the mirror, its content proven."""
     root = os.environ.get(MIRROR_ROOT)
     if not root:
-        raise UserError(f"`source.path` is {name}, under the mirror root, but the environment variable {MIRROR_ROOT} is not set; set it to the folder that holds {name}")
+        raise UserError(
+            f"`source.path` is {name}, under the mirror root, but the environment variable {MIRROR_ROOT} is not set; "
+            f"set it to the folder that holds {name}"
+        )
     if not Path(root).is_dir():
         raise UserError(f"{MIRROR_ROOT} is {root}, which is no folder; set it to the folder that holds {name}")
     path = Path(root) / name
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; `source.path` is {name} and {MIRROR_ROOT} is {root}")
     if (found := sha256_file(path)) != sha256:
-        raise UserError(f"{path}: SHA-256 is {found}, `source.sha256` says {sha256}; fetch the file again, or, if the new content is meant, write its SHA-256 into the registry")
+        raise UserError(
+            f"{path}: SHA-256 is {found}, `source.sha256` says {sha256}; "
+            "fetch the file again, or, if the new content is meant, write its SHA-256 into the registry"
+        )
     return path
 
 

@@ -28,7 +28,8 @@ class Prepared:
 def prepare(entry: Benchmark, excluded: Mapping[str, Sequence[Problem]]) -> Prepared:
     """Make the set.
 
-    Counts: `source`, `after_filter_<i>_<condition>`, `excluded_<benchmark>`, `after_exclusion`, `problems`, `sha256_problems`.
+    Counts: `source` (rows), `without_answer` (rows left out, where there are any), `after_filter_<i>_<condition>`,
+    `excluded_<benchmark>`, `after_exclusion`, `problems`, `sha256_problems`.
 
     Args:
         excluded: benchmark -> its problems, for every name in `entry.exclude`.
@@ -38,9 +39,15 @@ def prepare(entry: Benchmark, excluded: Mapping[str, Sequence[Problem]]) -> Prep
     """
     if missing := set(entry.exclude) ^ set(excluded):
         name = min(missing)
-        raise UserError(f"--exclude: {name} is {'missing; the spec excludes it' if name in entry.exclude else 'given, but the spec does not exclude it'}")
-    problems = problems_of(read_source(entry.source), entry)
-    counts: dict[str, int | str] = {"source": len(problems)}
+        raise UserError(
+            f"--exclude: {name} is missing; the spec excludes it"
+            if name in entry.exclude
+            else f"--exclude: {name} is given, but the spec does not exclude it"
+        )
+    problems, without_answer = problems_of(read_source(entry.source), entry)
+    counts: dict[str, int | str] = {"source": len(problems) + without_answer}
+    if without_answer:
+        counts["without_answer"] = without_answer
     for number, condition in enumerate(entry.filters, 1):
         for name, left in filtered(problems, condition):
             problems = left
@@ -70,6 +77,11 @@ def _check(entry: Benchmark, counts: dict[str, int | str]) -> None:
     if not counts["problems"]:
         raise UserError(f"no problem is left after filters, exclusion and selection: {counts}")
     if entry.n is not None and counts["problems"] != entry.n:
-        raise UserError(f"`n` is {entry.n}, but the set has {counts['problems']} problems; the source changed, or `n` is wrong")
+        raise UserError(
+            f"`n` is {entry.n}, but the set has {counts['problems']} problems; the source changed, or `n` is wrong"
+        )
     if entry.sha256 is not None and counts["sha256_problems"] != entry.sha256:
-        raise UserError(f"`sha256` is {entry.sha256}, but the problems have {counts['sha256_problems']}; the source changed, or the mapping of its fields did")
+        raise UserError(
+            f"`sha256` is {entry.sha256}, but the problems have {counts['sha256_problems']}; "
+            "the source changed, or the mapping of its fields did"
+        )

@@ -46,7 +46,12 @@ def read_problems(path: Path) -> list[Problem]:
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
     """One problem a line; equal problems give equal bytes."""
-    write_atomic(path, "".join(json.dumps(problem.model_dump(exclude_defaults=True), ensure_ascii=False) + "\n" for problem in problems))
+    write_atomic(
+        path,
+        "".join(
+            json.dumps(problem.model_dump(exclude_defaults=True), ensure_ascii=False) + "\n" for problem in problems
+        ),
+    )
 
 
 def sha256_problems(problems: Iterable[Problem]) -> str:

@@ -16,43 +16,56 @@ from verizero.problems.text import normalised
 _ABSENT = object()
 
 
-def problems_of(rows: Iterable[dict[str, Any]], entry: ProblemSet) -> list[Problem]:
-    """Map every row.
+def problems_of(rows: Iterable[dict[str, Any]], entry: ProblemSet) -> tuple[list[Problem], int]:
+    """Map every row: the problems, and how many rows were left out because their answer is empty or in no readable form.
 
     An id is what `fields.id` names, or the first 16 hex digits of the SHA-256 of the normalised text; a text that is there
     again gets `-2`, `-3`.
 
     Raises:
-        UserError: a field is missing in a row, holds nothing usable, or two rows have one id.
+        UserError: a field is missing in a row, a text is none, no row has an answer, or two rows have one id.
     """
     found: list[Problem] = []
     times: Counter[str] = Counter()
+    number, without, reason = 0, 0, ""
     for number, row in enumerate(rows, 1):
         text = _text(row, entry.fields.problem, "problem", number)
         try:
             answers = golds(_value(row, entry.fields.answer, "answer", number), entry.answer_from)
         except NoGold as error:
-            raise UserError(f"row {number} of the source: `{entry.fields.answer}` (fields.answer) holds {error}; answer_from is `{entry.answer_from}`") from None
+            without += 1
+            reason = (
+                reason
+                or f"row {number} of the source: `{entry.fields.answer}` (fields.answer) holds {error}; "
+                f"answer_from is `{entry.answer_from}`"
+            )
+            continue
         solution = _text(row, entry.fields.solution, "solution", number) if entry.fields.solution else None
         if entry.fields.id:
             identity = str(_value(row, entry.fields.id, "id", number))
             times[identity] += 1
             if times[identity] > 1:
-                raise UserError(f"row {number} of the source: the id {identity} (`{entry.fields.id}`, fields.id) is there twice; name another field, or leave fields.id out")
+                raise UserError(
+                    f"row {number} of the source: the id {identity} (`{entry.fields.id}`, fields.id) is there twice; "
+                    "name another field, or leave fields.id out"
+                )
         else:
             identity = sha256_text(normalised(text))[:16]
             times[identity] += 1
             identity += f"-{times[identity]}" if times[identity] > 1 else ""
         found.append(Problem(id=identity, problem=text, answers=answers, solution=solution))
     if not found:
-        raise UserError("the source has no rows")
-    return found
+        raise UserError(f"no row has an answer: {reason}" if number else "the source has no rows")
+    return found, without
 
 
 def _text(row: dict[str, Any], name: str, what: str, number: int) -> str:
     value = _value(row, name, what, number)
     if not isinstance(value, str) or not value.strip():
-        raise UserError(f"row {number} of the source: `{name}` (fields.{what}) holds {str(value)[:40]!r}, a {type(value).__name__}; it must be a text")
+        raise UserError(
+            f"row {number} of the source: `{name}` (fields.{what}) holds {str(value)[:40]!r} "
+            f"(type {type(value).__name__}); it must be a text"
+        )
     return value
 
 
@@ -69,5 +82,7 @@ def _value(row: dict[str, Any], name: str, what: str, number: int) -> Any:
         else:
             here = _ABSENT
         if here is _ABSENT:
-            raise UserError(f"row {number} of the source: there is no `{name}` (fields.{what}); its columns: {', '.join(sorted(row))}")
+            raise UserError(
+                f"row {number} of the source: there is no `{name}` (fields.{what}); its columns: {', '.join(sorted(row))}"
+            )
     return here

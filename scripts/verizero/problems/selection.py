@@ -35,7 +35,9 @@ def distinct(problems: Iterable[Problem]) -> list[Problem]:
     return list(first.values())
 
 
-def without(problems: Sequence[Problem], excluded: Mapping[str, Sequence[Problem]]) -> tuple[list[Problem], dict[str, int]]:
+def without(
+    problems: Sequence[Problem], excluded: Mapping[str, Sequence[Problem]]
+) -> tuple[list[Problem], dict[str, int]]:
     """The problems whose normalised text is in no benchmark, and for each benchmark how many were its."""
     texts = {name: {normalised(problem.problem) for problem in benchmark} for name, benchmark in excluded.items()}
     left, found = [], dict.fromkeys(excluded, 0)
@@ -64,7 +66,9 @@ def selected(problems: Sequence[Problem], rule: Selection) -> list[Problem]:
     if rule.n is None:
         raise UserError("`select.n` is missing; the rule `random` needs it")
     if len(problems) < rule.n:
-        raise UserError(f"`select.n` is {rule.n}, but only {len(problems)} problems are left after filters and exclusion")
+        raise UserError(
+            f"`select.n` is {rule.n}, but only {len(problems)} problems are left after filters and exclusion"
+        )
     order = sorted(range(len(problems)), key=lambda place: (_digest(rule.seed, problems[place]), place))
     return [problems[place] for place in sorted(order[: rule.n])]
 

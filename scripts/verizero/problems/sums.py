@@ -37,28 +37,41 @@ def generate(source: Sums) -> Iterator[dict[str, Any]]:
         UserError: more terms than labels, or a range that ends below its start.
     """
     if source.max_terms > len(LABELS):
-        raise UserError(f"source.max_terms is {source.max_terms}; there are {len(LABELS)} labels (A to {LABELS[-1]}), so at most {len(LABELS)} terms")
+        raise UserError(
+            f"source.max_terms is {source.max_terms}; there are {len(LABELS)} labels (A to {LABELS[-1]}), so at most {len(LABELS)} terms"
+        )
     if source.min_terms > source.max_terms:
         raise UserError(f"source.min_terms is {source.min_terms}, above source.max_terms {source.max_terms}")
     for number in range(source.problems):
         random = Random(derive_seed(source.seed, "sums", number))
         quantities = _quantities(source, random)
         problem = "".join(f"{label}{term}" for label, term in quantities) + "="
-        yield {"problem": problem, "answer": sum(term for _, term in quantities), "solution": _solution(source, quantities, problem, random)}
+        yield {
+            "problem": problem,
+            "answer": sum(term for _, term in quantities),
+            "solution": _solution(source, quantities, problem, random),
+        }
 
 
 def _quantities(source: Sums, random: Random) -> Quantities:
     terms = random.randint(source.min_terms, source.max_terms)
     start = random.randint(0, len(LABELS) - terms)
-    return [(label, random.randint(10, 99) if random.random() < source.two_digit else random.randint(1, 9)) for label in LABELS[start : start + terms]]
+    return [
+        (label, random.randint(10, 99) if random.random() < source.two_digit else random.randint(1, 9))
+        for label in LABELS[start : start + terms]
+    ]
 
 
 def _solution(source: Sums, quantities: Quantities, problem: str, random: Random) -> str:
     """A worked solution under the source's habits; `random` is used up in a fixed order."""
     right = sum(term for _, term in quantities)
-    plain = "".join(f"{label}{term}={total}," for (label, term), total in zip(quantities, _running(quantities), strict=True))
+    plain = "".join(
+        f"{label}{term}={total}," for (label, term), total in zip(quantities, _running(quantities), strict=True)
+    )
     closing = len(f"\\boxed{{{right + len(quantities) * max(SLIPS)}}}") + 1  # the longest box, and the end of text
-    room = MAX_DOCUMENT - len(problem) - len(plain) - closing
+    room = (
+        MAX_DOCUMENT - len(problem) - len(plain) - closing - len(quantities)
+    )  # slips may carry each total over a power of ten
     first, total, spent = _chain(source, quantities, random, room)
     room -= spent
     text = first
@@ -74,7 +87,11 @@ def _solution(source: Sums, quantities: Quantities, problem: str, random: Random
         text += "~" + again
         room -= len(again) + 1
     repeats = 0
-    while repeats < MAX_REPEATS and room > len(str(total)) and random.random() < (source.repeat_total if total == right else source.repeat_total_if_wrong):
+    while (
+        repeats < MAX_REPEATS
+        and room > len(str(total))
+        and random.random() < (source.repeat_total if total == right else source.repeat_total_if_wrong)
+    ):
         text += f"~{total}"
         room -= len(str(total)) + 1
         repeats += 1
@@ -88,7 +105,12 @@ def _chain(source: Sums, quantities: Quantities, random: Random, room: int) -> t
         said, slipped = _add(source, total, term, random)
         step = f"{label}{term}={said}"
         while random.random() < (source.redo_after_slip if slipped else source.redo):
-            longest = len(f"?{label}{term}=") + len(str(total + term + max(SLIPS)))
+            longest = (
+                len(step)
+                - len(f"{label}{term}={plain_total}")
+                + len(f"?{label}{term}=")
+                + len(str(total + term + max(SLIPS)))
+            )
             if spent + longest > room:
                 break
             said, slipped = _add(source, total, term, random)

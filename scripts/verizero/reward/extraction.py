@@ -33,4 +33,3 @@ def final_answer(response: str) -> Extraction:
     if not _BLANK.sub("", box.content):
         return Extraction("empty", box.content)
     return Extraction("found", box.content)
-

@@ -31,7 +31,9 @@ def grade_member(job: Job, samples: Path, benchmark: Path, pool: GradingPool) ->
     samples_manifest, samples_payload = open_artifact(samples)
     benchmark_manifest, benchmark_payload = open_artifact(benchmark)
     if samples_manifest.inputs.get("benchmark") != digest_of(benchmark):
-        raise UserError(f"{samples}: was sampled on another version of {benchmark_manifest.id} than {benchmark}; generate the samples again")
+        raise UserError(
+            f"{samples}: was sampled on another version of {benchmark_manifest.id} than {benchmark}; generate the samples again"
+        )
     answers = {problem.id: problem.answers for problem in read_problems(benchmark_payload / "problems.jsonl")}
     rows = list(read_rows(samples_payload / "samples.jsonl.gz"))
     if unknown := next((row["problem"] for row in rows if row["problem"] not in answers), None):

@@ -21,7 +21,7 @@ def exceeded(answer: str) -> str | None:
     """Which limit an answer exceeds; None when it may be looked at."""
     if len(answer) > MAX_ANSWER:
         return "length"
-    if max((sum(1 for _ in run) for digit, run in groupby(answer, str.isdigit) if digit), default=0) > MAX_DIGIT_RUN:
+    if max((sum(1 for _ in run) for digit, run in groupby(answer, str.isdecimal) if digit), default=0) > MAX_DIGIT_RUN:
         return "digits"
     depth = deepest = 0
     for character in answer:
@@ -57,7 +57,7 @@ class _Sizes:
             if character in ")]}":
                 self.place += 1
                 break
-            if character == "^":
+            if self._at_power():
                 item *= self._power()
                 value = None
             elif character == "!":
@@ -77,16 +77,13 @@ class _Sizes:
             begin = self.place
             size = self.sequence(character)
             inner = self.text[begin : self.place - 1].strip()
-            return size, _written(inner) if inner.isdigit() else None
-        if character.isdigit():
+            return size, _written(inner) if inner.isdecimal() else None
+        if character.isdecimal():
             begin = self.place
-            while self.place < len(self.text) and self.text[self.place].isdigit():
+            while self.place < len(self.text) and self.text[self.place].isdecimal():
                 self.place += 1
             value = _written(self.text[begin : self.place])
             return max(math.log10(max(value, 1.0)), SMALL), value
-        if character == "*" and self.text.startswith("**", self.place):  # a power as programs write it
-            self.text = self.text[: self.place] + " ^" + self.text[self.place + 2 :]
-            return 0.0, None
         self.place += 1
         if character == "\\":
             while self.place < len(self.text) and self.text[self.place].isalpha():
@@ -94,9 +91,13 @@ class _Sizes:
             return 0.0, None
         return (SMALL if character.isalpha() else 0.0), None
 
+    def _at_power(self) -> bool:
+        """Whether a `^`, or a `**` as programs write it, comes next."""
+        return self.text.startswith(("^", "**"), self.place)
+
     def _power(self) -> float:
         """The value of the exponent behind a `^`, at least 1; towers are read from the right."""
-        self.place += 1
+        self.place += 1 if self.text[self.place] == "^" else 2
         self.power += 1
         self.deepest_power = max(self.deepest_power, self.power)
         if self.power > MAX_POWERS:
@@ -108,7 +109,7 @@ class _Sizes:
             self.power -= 1
             return 1.0
         size, value = self._item()
-        if self.place < len(self.text) and self.text[self.place] == "^":
+        if self._at_power():
             size, value = size * self._power(), None
         self.power -= 1
         return max(value if value is not None else 10.0 ** min(size, 12.0), 1.0)

@@ -5,19 +5,29 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_SIZING = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|,|!|;|:|>|(?:phantom|hspace|vspace)\*?\{[^{}]*\})(?![A-Za-z])|\\(?:left|right)(?=\\[{}])")
+_SIZING = re.compile(
+    r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|,|!|;|:|>|(?:phantom|hspace|vspace)\*?\{[^{}]*\})(?![A-Za-z])|\\(?:left|right)(?=\\[{}])"
+)
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(\d)")
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d)")
-_STYLE = re.compile(r"\\(?:mathrm|mathbf|mathit|mathsf|rm|bf|textbf|textit|textrm|textnormal|operatorname|mbox|text)\s*\{([^{}\\$]*)\}")
-_WORDS = re.compile(r"[A-Za-z][A-Za-z ,.'\-]*")
-_NOTHING = frozenset(("no solution", "no solutions", "no real solution", "no real solutions", "empty set", "the empty set"))
+_STYLE = re.compile(
+    r"\\(?:mathrm|mathbf|mathit|mathsf|rm|bf|textbf|textit|textrm|textnormal|operatorname|mbox|text)\s*\{([^{}\\$]*)\}"
+)
+_WORDS = re.compile(r"[A-Za-z]+(?:(?:[ '\-]|[,.] )[A-Za-z]+)*")
+_WORD = re.compile(r"[A-Za-z]{3}")
+_NOTHING = frozenset(
+    ("no solution", "no solutions", "no real solution", "no real solutions", "empty set", "the empty set")
+)
 _TRAILING = ".,;:!"
 _UNICODE = {
     "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "π": r"\pi ", "∞": r"\infty ", "°": r"^{\circ}", "√": r"\sqrt ",
     "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∅": r"\emptyset ", "±": r"\pm ", "∈": r"\in ", "\u00a0": " ",
 }  # fmt: skip
 _UNICODE_TABLE = str.maketrans(_UNICODE)
+
+PASSES = 10
+"""What is stripped may bare something else to strip; honest answers settle in two passes."""
 
 
 def tidied(text: str) -> str:
@@ -26,9 +36,24 @@ def tidied(text: str) -> str:
     `\dfrac`, `\tfrac` become `\frac`, `\frac12` `\frac{1}{2}`, Unicode signs LaTeX, `\text{...}` keeps its braces (units
     and words are told apart later). NFKC is not applied: it would make `5²` into `52`.
     """
+    for _ in range(PASSES):
+        before, text = text, _tidied_once(text)
+        if text == before:
+            break
+    return text
+
+
+def _tidied_once(text: str) -> str:
     text = text.translate(_UNICODE_TABLE)
     text = _superscripts(text)
-    text = text.replace("\\$", "").replace("$", "").replace("\\(", "").replace("\\)", "").replace("\\[", "").replace("\\]", "")
+    text = (
+        text.replace("\\$", "")
+        .replace("$", "")
+        .replace("\\(", "")
+        .replace("\\)", "")
+        .replace("\\[", "")
+        .replace("\\]", "")
+    )
     text = _SIZING.sub("", text).replace("\\ ", " ").replace("~", " ").replace("{,}", ",")
     text = _FRACTION.sub(r"\\frac", text)
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
@@ -45,11 +70,14 @@ def compact(text: str) -> str:
 
 
 def words(text: str) -> str | None:
-    r"""The words, lower case, when an answer consists of nothing else (`\text{Monday}` -> `monday`); else None."""
+    r"""The words, lower case, when an answer consists of nothing else (`\text{Monday}` -> `monday`); else None.
+
+    One word at least has three letters: `ab` is a product, `p, q` a pair.
+    """
     plain = _STYLE.sub(r"\1", text).strip(" .")
     if plain in ("\\emptyset", "\\varnothing") or plain.casefold() in _NOTHING:
         return "no solution"
-    return " ".join(plain.casefold().split()) if len(plain) > 1 and _WORDS.fullmatch(plain) else None
+    return " ".join(plain.casefold().split()) if _WORDS.fullmatch(plain) and _WORD.search(plain) else None
 
 
 def letter(text: str) -> str | None:
@@ -60,7 +88,11 @@ def letter(text: str) -> str | None:
 
 
 def _without_shell(text: str) -> str:
-    text = text.strip().rstrip(_TRAILING).strip() if not text.endswith(("\\!", "\\,", "\\;", "\\:")) and not re.search(r"\d!$|[)}\]a-z]!$", text) else text.strip()
+    text = (
+        text.strip().rstrip(_TRAILING).strip()
+        if not text.endswith(("\\!", "\\,", "\\;", "\\:")) and not re.search(r"\d!$|[)}\]a-z]!$", text)
+        else text.strip()
+    )
     for opening in ("\\boxed{", "\\fbox{", "{", "\\text{", "\\mathrm{", "\\textbf{", "\\mathbf{", "\\mbox{"):
         if text.startswith(opening) and text.endswith("}") and _closes_at_end(text, len(opening)):
             inner = text[len(opening) : -1]
@@ -85,4 +117,6 @@ def _closes_at_end(text: str, begin: int) -> bool:
 
 
 def _superscripts(text: str) -> str:
-    return "".join(f"^{unicodedata.normalize('NFKC', character)}" if character in "⁰¹²³⁴⁵⁶⁷⁸⁹" else character for character in text)
+    return "".join(
+        f"^{unicodedata.normalize('NFKC', character)}" if character in "⁰¹²³⁴⁵⁶⁷⁸⁹" else character for character in text
+    )

@@ -17,25 +17,88 @@ _PARENTHESES = re.compile(r"\([^()]*\)")
 _VARIABLE = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([^()]*\))?|\\(?:text|mathrm)\{[^{}]*\}")
 _SEVERAL = re.compile(r"[,;]|(?<![A-Za-z])(?:or|and)(?![A-Za-z])")
 _DIGITS = r"(?:\d{1,3}(?:(?:,|\s)\d{3})+|\d+)"
-_NUMBER = re.compile(rf"([+-]?)\s*(?:({_DIGITS})(?:\.(\d*))?|\.(\d+))(?:\\overline\{{(\d+)\}})?(?:\s*(?:[eE]|(?:\\times|\\cdot|\*)\s*10\s*\^)\s*(?:\{{\s*([+-]?\d+)\s*\}}|([+-]?\d+)))?")
-_FRACTION = re.compile(r"([+-]?)\s*\\frac\s*\{\s*([+-]?\d+)\s*\}\s*\{\s*([+-]?\d+)\s*\}|([+-]?)\s*(\d+)\s*/\s*(\d+)|\(?([+-]?\d+)\)?/\(?(\d+)\)?")
+_NUMBER = re.compile(
+    rf"([+-]?)\s*(?:({_DIGITS})(?:\.(\d*))?|\.(\d+))(?:\\overline\{{(\d+)\}})?(?:\s*(?:[eE]|(?:\\times|\\cdot|\*)\s*10\s*\^)\s*(?:\{{\s*([+-]?\d+)\s*\}}|([+-]?\d+)))?"
+)
+_FRACTION = re.compile(
+    r"([+-]?)\s*\\frac\s*\{\s*([+-]?\d+)\s*\}\s*\{\s*([+-]?\d+)\s*\}|([+-]?)\s*(\d+)\s*/\s*(\d+)|\(?([+-]?\d+)\)?/\(?(\d+)\)?"
+)
 _MIXED = re.compile(r"([+-]?)\s*(\d+)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
 _PERCENT = re.compile(r"\s*(?:\\?%|\\text\{\s*percent\s*\}|percent)$")
 _DEGREES = re.compile(r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree|degrees?|\\text\{\s*degrees?\s*\})$")
-_TEXT_UNIT = re.compile(r"\s*\\(?:text|mathrm|mbox|textrm|textbf|rm)\s*\{\s*([^{}\d\\]*)\}\s*(\^\s*(?:\{\s*-?\d\s*\}|\d))?$")
+_TEXT_UNIT = re.compile(
+    r"\s*\\(?:text|mathrm|mbox|textrm|textbf|rm)\s*\{\s*([^{}\d\\]*)\}\s*(\^\s*(?:\{\s*-?\d\s*\}|\d))?$"
+)
 _WORD_UNIT = re.compile(r"\s+([A-Za-z]{2,}(?:[ /][A-Za-z]+){0,3}|[A-Za-z]{2,}\s*\^\s*(?:\{\s*\d\s*\}|\d))$")
-_NO_UNIT = frozenset("pi sin cos tan cot sec csc log ln exp sqrt frac mod or and base inf infinity oo hundred thousand million billion trillion dozen score half third quarter percent".split())
+_FUNCTIONS = {
+    "pi",
+    "sin",
+    "cos",
+    "tan",
+    "cot",
+    "sec",
+    "csc",
+    "log",
+    "ln",
+    "exp",
+    "sqrt",
+    "frac",
+    "mod",
+    "inf",
+    "infinity",
+    "oo",
+}
+_SCALES = {
+    "hundred",
+    "thousand",
+    "million",
+    "billion",
+    "trillion",
+    "dozen",
+    "score",
+    "half",
+    "third",
+    "quarter",
+    "percent",
+}
+_NO_UNIT = _FUNCTIONS | _SCALES | {"or", "and", "base"}
 _UNITS = {
     spelling: name
     for name, spellings in {
-        "m": "m meter metre", "cm": "cm centimeter centimetre", "mm": "mm millimeter millimetre", "km": "km kilometer kilometre", "ft": "ft foot feet",
-        "in": "in inch inche", "yd": "yd yard", "mi": "mi mile", "g": "g gram", "kg": "kg kilogram", "mg": "mg milligram", "lb": "lb pound", "oz": "oz ounce",
-        "l": "l liter litre", "ml": "ml milliliter millilitre", "h": "h hr hour", "min": "min minute", "s": "s sec second", "day": "day", "week": "week",
-        "month": "month", "year": "year yr", "degree": "degree deg", "dollar": "dollar usd", "cent": "cent", "mph": "mph mile/hour milesperhour", "am": "am a.m", "pm": "pm p.m",
-        "radian": "radian rad", "m/s": "m/s meterspersecond", "km/h": "km/h kmph kph",
+        "m": "m meter metre",
+        "cm": "cm centimeter centimetre",
+        "mm": "mm millimeter millimetre",
+        "km": "km kilometer kilometre",
+        "ft": "ft foot feet",
+        "in": "in inch inche",
+        "yd": "yd yard",
+        "mi": "mi mile",
+        "g": "g gram",
+        "kg": "kg kilogram",
+        "mg": "mg milligram",
+        "lb": "lb pound",
+        "oz": "oz ounce",
+        "l": "l liter litre",
+        "ml": "ml milliliter millilitre",
+        "h": "h hr hour",
+        "min": "min minute",
+        "s": "s sec second",
+        "day": "day",
+        "week": "week",
+        "month": "month",
+        "year": "year yr",
+        "degree": "degree deg",
+        "dollar": "dollar usd",
+        "cent": "cent",
+        "mph": "mph mile/hour milesperhour",
+        "am": "am a.m",
+        "pm": "pm p.m",
+        "radian": "radian rad",
+        "m/s": "m/s meterspersecond",
+        "km/h": "km/h kmph kph",
     }.items()
     for spelling in spellings.split()
-}  # fmt: skip
+}
 """Spellings of units, without their plural s. Only two of these contradict each other; other words (`apples`) never do."""
 
 
@@ -65,7 +128,11 @@ def read_number(text: str) -> Number | None:
         if found and found.value == 0 and not _VARIABLE.fullmatch(parts[0]):
             return None
         others = [_read(part) for part in parts[:-1]]
-        return found if found and None in others and all(other is None or equal(other, found) for other in others) else None
+        return (
+            found
+            if found and None in others and all(other is None or equal(other, found) for other in others)
+            else None
+        )
     return _read(text)
 
 
@@ -79,7 +146,9 @@ def equal(gold: Number, answer: Number) -> bool:
     tolerance = RELATIVE_TOLERANCE if gold.decimal or answer.decimal else Fraction(0)
     pairs = {(gold.value, answer.value)}
     if gold.percent != answer.percent:
-        pairs.add((gold.value / 100 if gold.percent else gold.value, answer.value / 100 if answer.percent else answer.value))
+        pairs.add(
+            (gold.value / 100 if gold.percent else gold.value, answer.value / 100 if answer.percent else answer.value)
+        )
     return any(abs(left - right) <= tolerance * abs(left) for left, right in pairs)
 
 
@@ -123,7 +192,9 @@ def _bare(text: str) -> Number | None:
         if abs(power) > _MAX_EXPONENT:
             return None
         places = places or bare_places or ""
-        value = Fraction(int(re.sub(r"\D", "", whole or "") or 0)) + (Fraction(int(places), 10 ** len(places)) if places else 0)
+        value = Fraction(int(re.sub(r"\D", "", whole or "") or 0)) + (
+            Fraction(int(places), 10 ** len(places)) if places else 0
+        )
         if repeating:
             value += Fraction(int(repeating), (10 ** len(repeating) - 1) * 10 ** len(places))
         value *= Fraction(10) ** power
@@ -134,7 +205,11 @@ def _bare(text: str) -> Number | None:
         value = int(match[2]) + Fraction(int(match[3]), int(match[4]))
         return Number(-value if match[1] == "-" else value)
     if match := _FRACTION.fullmatch(text):
-        sign, top, bottom = next((groups[0], groups[1], groups[2]) for groups in (match.group(1, 2, 3), match.group(4, 5, 6), ("", match[7], match[8])) if groups[1])
+        sign, top, bottom = next(
+            (groups[0], groups[1], groups[2])
+            for groups in (match.group(1, 2, 3), match.group(4, 5, 6), ("", match[7], match[8]))
+            if groups[1]
+        )
         if int(bottom) == 0:
             return None
         value = Fraction(int(top), int(bottom))

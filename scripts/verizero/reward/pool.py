@@ -39,7 +39,9 @@ class GradingPool:
         workers: how many processes at most.
     """
 
-    def __init__(self, grader_name: str, workers: int = 1, cpu_seconds: float = CPU_SECONDS, wall_seconds: float = WALL_SECONDS) -> None:
+    def __init__(
+        self, grader_name: str, workers: int = 1, cpu_seconds: float = CPU_SECONDS, wall_seconds: float = WALL_SECONDS
+    ) -> None:
         self.grader: Grader = grader(grader_name)
         self.cpu_seconds, self.wall_seconds = cpu_seconds, wall_seconds
         self._size = max(workers, 1)
@@ -60,7 +62,8 @@ class GradingPool:
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _answer(self, questions: list[Question]) -> dict[Question, Verdict]:
-        waiting, answered = deque(questions), {}
+        waiting = deque(questions)
+        answered: dict[Question, Verdict] = {}
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             worker.kill()
             self._workers.remove(worker)
@@ -74,7 +77,9 @@ class GradingPool:
                 for worker in self._workers:
                     if worker.ready and worker.question is None and waiting:
                         worker.ask(waiting.popleft(), self.wall_seconds)
-                for key, _ in selector.select(timeout=max(min(worker.deadline for worker in self._workers) - time.monotonic(), 0.0)):
+                for key, _ in selector.select(
+                    timeout=max(min(worker.deadline for worker in self._workers) - time.monotonic(), 0.0)
+                ):
                     worker = key.data
                     question = worker.question
                     alive, verdict = worker.read()
@@ -91,7 +96,9 @@ class GradingPool:
         self._workers.append(worker)
         selector.register(worker.out, selectors.EVENT_READ, worker)
 
-    def _drop(self, worker: Worker, selector: selectors.BaseSelector, answered: dict[Question, Verdict], reason: str | None) -> None:
+    def _drop(
+        self, worker: Worker, selector: selectors.BaseSelector, answered: dict[Question, Verdict], reason: str | None
+    ) -> None:
         selector.unregister(worker.out)
         self._workers.remove(worker)
         code = worker.kill()
@@ -100,7 +107,9 @@ class GradingPool:
         if worker.question is not None:
             timeout = reason == "timeout" or code == -signal.SIGPROF
             rule = ("deadline" if reason else "processor-time") if timeout else f"worker died ({code})"
-            answered[worker.question] = Verdict(False, "timeout" if timeout else "error", worker.question.extracted, worker.question.answer, rule)
+            answered[worker.question] = Verdict(
+                False, "timeout" if timeout else "error", worker.question.extracted, worker.question.answer, rule
+            )
 
     def close(self) -> None:
         """End the workers."""
@@ -111,7 +120,9 @@ class GradingPool:
     def __enter__(self) -> GradingPool:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -120,9 +131,17 @@ class Worker:
 
     def __init__(self, cpu_seconds: float) -> None:
         root = Path(__file__).resolve().parents[2]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH")))), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "0"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH")))),
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            "PYTHONHASHSEED": "0",
+        }
         command = [sys.executable, "-m", symbolic.__name__, str(MEMORY_BYTES), str(cpu_seconds)]
-        self.process = subprocess.Popen(command, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            command, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         assert self.process.stdin and self.process.stdout and self.process.stderr
         self.out = self.process.stdout
         os.set_blocking(self.out.fileno(), False)
@@ -159,7 +178,9 @@ class Worker:
         question, self.question = self.question, None
         verdict = json.loads(line)
         assert question is not None
-        return True, Verdict(verdict["correct"], verdict["status"], question.extracted, verdict["normalised"], verdict["rule"])
+        return True, Verdict(
+            verdict["correct"], verdict["status"], question.extracted, verdict["normalised"], verdict["rule"]
+        )
 
     def kill(self) -> int:
         """End the process, whatever it does; its exit code."""

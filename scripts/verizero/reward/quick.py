@@ -15,6 +15,9 @@ _COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|operatorname)\s*\{[^{}]*\}|
 _SYMBOL = re.compile(r"[a-zA-Z]")
 _NO_MATHS = re.compile(r"[?#@&]")
 
+LONGEST_PRODUCT = 4
+"""Letters of a word that may still be a product of symbols (`abc` equals `bca`)."""
+
 
 def decide(golds: Sequence[str], response: str) -> Verdict | Question:
     """A verdict where these rules suffice, else the question that is left for algebra.
@@ -53,7 +56,9 @@ def _compare(gold: str, answer: str) -> tuple[bool, str] | None:
         return equal(gold_number, number), "number"
     gold_words = words(gold)
     if gold_words is not None and (answer_words := words(answer)) is not None:
-        return gold_words == answer_words, "words"
+        if gold_words == answer_words or max(len(gold_words), len(answer_words)) > LONGEST_PRODUCT:
+            return gold_words == answer_words, "words"
+        return None
     if gold_words is not None and number:
         return False, "words"
     gold_letter = letter(gold) if len(compact(gold)) <= 3 else None

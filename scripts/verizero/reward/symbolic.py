@@ -25,6 +25,9 @@ _TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)")
 _ANGLE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree(?![A-Za-z]))")
 _NATURAL_LOGARITHM = re.compile(r"\\log(?!\s*_)(?![A-Za-z])")
 _REPEATING = re.compile(r"(\d+)\.(\d*)\\overline\{(\d+)\}")
+POINTS = (0.7390851332, 1.9021605831)
+"""Where expressions are compared: inside the domain of most roots and logarithms, at no round value."""
+
 _COLLECTION = re.compile(r"\\(?:cup|pm|mp|begin|\{|le|ge|leq|geq|ne|neq)(?![A-Za-z])|[<>]")
 _SEVERAL = re.compile(r"(?:\\text\s*\{\s*)?\b(?:or|and)\b(?:\s*\})?")
 
@@ -43,8 +46,6 @@ def judge(golds: list[str], answer: str) -> dict[str, Any]:
 
 
 def _judge_one(gold: str, answer: str) -> dict[str, Any]:
-    import math_verify
-
     gold_unit, gold_text = read_unit(gold)
     unit, text = read_unit(answer)
     says = {"normalised": text, "correct": False}
@@ -55,7 +56,10 @@ def _judge_one(gold: str, answer: str) -> dict[str, Any]:
     if _BASE.search(gold_text) and _bases(gold_text) != _bases(text):
         return {**says, "status": "wrong", "rule": "base"}
     if "degree" in (gold_unit, unit) and gold_unit != unit and "\\pi" in gold_text + text:
-        gold_text, text = (f"\\frac{{({part}) \\pi}}{{180}}" if of == "degree" else part for part, of in ((gold_text, gold_unit), (text, unit)))
+        gold_text, text = (
+            f"\\frac{{({part}) \\pi}}{{180}}" if of == "degree" else part
+            for part, of in ((gold_text, gold_unit), (text, unit))
+        )
     if "\\ln" in gold_text + text:
         gold_text, text = (_NATURAL_LOGARITHM.sub(r"\\ln", part) for part in (gold_text, text))
     gold_forms, forms = _parsed(gold_text), _parsed(text)
@@ -65,17 +69,65 @@ def _judge_one(gold: str, answer: str) -> dict[str, Any]:
         return {**says, "status": "unparsable_answer", "rule": "text"}
     if _several(text) and "," not in gold_text and not _several(gold_text) and not _COLLECTION.search(gold_text):
         return {**says, "status": "wrong", "rule": "several-answers"}
+    rule = "algebra"
     for gold_form in _expressions(gold_forms):
         for form in _expressions(forms):
-            if (close := _same_number(gold_form, form)) is not None:
-                if close:
-                    return {**says, "correct": True, "status": "correct", "rule": "value"}
-                continue
-            if math_verify.verify(
-                [gold_form], [form], float_rounding=12, numeric_precision=30, strict=True, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True
-            ) and _close_throughout(gold_form, form):
-                return {**says, "correct": True, "status": "correct", "rule": "algebra"}
-    return {**says, "status": "wrong", "rule": "algebra"}
+            try:
+                equal, rule = _equal(gold_form, form)
+            except (MemoryError, RecursionError):
+                raise
+            except Exception as error:
+                equal, rule = False, f"algebra failed: {type(error).__name__}"
+            if equal:
+                return {**says, "correct": True, "status": "correct", "rule": rule}
+    return {**says, "status": "wrong", "rule": rule}
+
+
+def _equal(gold: Any, answer: Any) -> tuple[bool, str]:
+    """Whether two expressions are the same, and by what: as numbers, at points (only to tell them apart), by math-verify."""
+    import math_verify
+
+    if (close := _same_number(gold, answer)) is not None:
+        return close, "value"
+    if _differ_somewhere(gold, answer):
+        return False, "points"
+    found = math_verify.verify(
+        [gold],
+        [answer],
+        float_rounding=12,
+        numeric_precision=30,
+        strict=True,
+        allow_set_relation_comp=True,
+        timeout_seconds=None,
+        raise_on_error=True,
+    )
+    return found and _close_throughout(gold, answer), "algebra"
+
+
+def _differ_somewhere(gold: Any, answer: Any) -> bool:
+    """Whether two expressions in symbols have clearly different values at some point: cheap, where a proof may take minutes."""
+    import sympy
+
+    if not (isinstance(gold, sympy.Expr) and isinstance(answer, sympy.Expr)) or (gold - answer).has(
+        sympy.core.function.AppliedUndef, sympy.Derivative, sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit
+    ):
+        return False
+    symbols = sorted(gold.free_symbols | answer.free_symbols, key=str)
+    if len({symbol.name for symbol in symbols}) < len(symbols):
+        return False
+    for point in POINTS:
+        values = {symbol: point + sympy.Rational(number, 7) for number, symbol in enumerate(symbols)}
+        left, right = gold.evalf(20, subs=values), answer.evalf(20, subs=values)
+        if (
+            not (left.is_Number or left.is_number)
+            or not right.is_number
+            or left.has(sympy.nan, sympy.zoo, sympy.oo)
+            or right.has(sympy.nan, sympy.zoo, sympy.oo)
+        ):
+            continue
+        if abs(left - right) > 1e-6 * (abs(left) + abs(right) + sympy.Float("1e-9")):
+            return True
+    return False
 
 
 def _parsed(text: str) -> list[Any]:
@@ -85,9 +137,13 @@ def _parsed(text: str) -> list[Any]:
 
     text = _REPEATING.sub(_fraction_of, text)
     text = _ANGLE.sub(r"\\frac{\1 \\pi}{180}", text) if _TRIGONOMETRY.search(text) else _DEGREES.sub("", text)
-    normal = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all", equations=False)
+    normal = NormalizationConfig(
+        basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all", equations=False
+    )
     latex = math_verify.LatexExtractionConfig(boxed_match_priority=0, normalization_config=normal)
-    return math_verify.parse(f"\\boxed{{{text}}}", [latex], extraction_mode="first_match", parsing_timeout=None, raise_on_error=False)
+    return math_verify.parse(
+        f"\\boxed{{{text}}}", [latex], extraction_mode="first_match", parsing_timeout=None, raise_on_error=False
+    )
 
 
 def _expressions(forms: list[Any]) -> list[Any]:
@@ -99,7 +155,7 @@ def _expressions(forms: list[Any]) -> list[Any]:
         if isinstance(form, str):
             continue
         if isinstance(form, sympy.Expr) and {symbol.name for symbol in form.free_symbols} == {"i"}:
-            form = form.subs({symbol: sympy.I for symbol in form.free_symbols})
+            form = form.subs(dict.fromkeys(form.free_symbols, sympy.I))
         if isinstance(form, sympy.MatrixBase) and 1 in form.shape:
             form = sympy.Tuple(*form)
         found.append(form)
@@ -114,7 +170,7 @@ def _fraction_of(match: re.Match[str]) -> str:
 
 
 def _same_number(gold: Any, answer: Any) -> bool | None:
-    """Whether two scalar numbers are equal: exactly, or within the relative tolerance when one holds a decimal; None when one is no number."""
+    """Whether two scalar numbers are equal, within the relative tolerance when one holds a decimal; None for other things."""
     import sympy
 
     if not (isinstance(gold, sympy.Expr) and isinstance(answer, sympy.Expr) and gold.is_number and answer.is_number):
@@ -153,7 +209,20 @@ def _bases(text: str) -> list[str]:
 
 
 def _several(text: str) -> bool:
-    return bool(_SEVERAL.search(text)) or "," in re.sub(r"[(\[].*[)\]]|\\\{.*\\\}", "", compact(re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)))
+    return bool(_SEVERAL.search(text)) or "," in re.sub(
+        r"[(\[].*[)\]]|\\\{.*\\\}", "", compact(re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text))
+    )
+
+
+def answered(line: str) -> dict[str, Any]:
+    """The verdict on one line's question; whatever algebra trips over is a verdict too."""
+    question = json.loads(line)
+    try:
+        return judge(question["golds"], question["answer"])
+    except (MemoryError, RecursionError) as error:
+        return {"correct": False, "status": "limit", "normalised": None, "rule": type(error).__name__}
+    except Exception as error:
+        return {"correct": False, "status": "error", "normalised": None, "rule": f"algebra: {type(error).__name__}"}
 
 
 def main() -> None:
@@ -169,14 +238,8 @@ def main() -> None:
     judge(["x+1"], "1+x")  # the parser's tables are built at the first use
     print("ready", file=out)
     for line in sys.stdin:
-        question = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, seconds)
-        try:
-            verdict = judge(question["golds"], question["answer"])
-        except (MemoryError, RecursionError) as error:
-            verdict = {"correct": False, "status": "limit", "normalised": None, "rule": type(error).__name__}
-        except Exception as error:  # noqa: BLE001 (whatever algebra trips over is a verdict, with its name)
-            verdict = {"correct": False, "status": "error", "normalised": None, "rule": f"algebra: {type(error).__name__}"}
+        verdict = answered(line)
         signal.setitimer(signal.ITIMER_PROF, 0)
         print(json.dumps(verdict), file=out)
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Status = Literal["correct", "wrong", "no_box", "unterminated", "empty", "unparsable_gold", "unparsable_answer", "limit", "timeout", "error"]
+Status = Literal[
+    "correct",
+    "wrong",
+    "no_box",
+    "unterminated",
+    "empty",
+    "unparsable_gold",
+    "unparsable_answer",
+    "limit",
+    "timeout",
+    "error",
+]
 STATUSES: tuple[Status, ...] = get_args(Status)
 """correct, wrong: compared. no_box, unterminated, empty: nothing to compare. unparsable_*: compared as text only, and
 different. limit: refused before or stopped for its size. timeout: stopped at the deadline. error: the worker died."""

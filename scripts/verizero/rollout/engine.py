@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -41,7 +41,12 @@ class Completion:
 
 
 class Engine(Protocol):
-    """A policy that samples."""
+    """A policy that samples.
+
+    `progress(completions, tokens)` is called now and then while `generate` runs, with what was finished since.
+    """
+
+    progress: Callable[[int, int], None]
 
     def generate(self, prompts: list[list[int]], samples: int, sampling: Sampling, seeds: list[int]) -> list[list[Completion]]:
         """`samples` completions for each prompt, in order.

@@ -1,35 +1,63 @@
-"""Starting the engine that a spec names."""
+"""Starting an engine by its name."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from transformers import PreTrainedModel
-
-from verizero.policy.load import end_tokens, load_policy, load_tokenizer, max_positions
 from verizero.rollout.engine import Engine
-from verizero.rollout.transformers_engine import TransformersEngine
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+CACHE_BYTES = 1 << 30
+"""Keys and values that the transformers engine may hold at a time; more seats do not pay on a CPU beyond this."""
+MOST_SEATS = 256
 
 
-def start_engine(kind: str, folder: Path, dtype: str, max_model_len: int | None = None, threads: int = 1, seed: int = 0, model: PreTrainedModel | None = None) -> Engine:
-    """An engine over the weights in a model folder.
+def start_engine(
+    kind: str, folder: Path, dtype: str, max_model_len: int | None = None, threads: int = 1, seed: int = 0, model: PreTrainedModel | None = None
+) -> Engine:
+    """An engine over the policy in a folder.
 
     Args:
         kind: `transformers` or `vllm`.
-        dtype: in what precision it computes.
-        max_model_len: by default what the model's configuration says.
-        model: a live model of the same folder that `transformers` may share; it is used when its dtype is the asked one.
+        dtype: in what precision to compute, `float32` or `bfloat16`.
+        max_model_len: longest prompt plus completion, in tokens; by default what the model's configuration says.
+        threads: CPU threads.
+        seed: of the engine itself; completions depend on the seeds given to `generate` alone.
+        model: for `transformers`, a live model to sample from when its precision is `dtype`; `update` is then free.
+
+    Raises:
+        UserError: the folder holds no model, or it is too short for `max_model_len`.
     """
-    limit = min(max_model_len or max_positions(folder), max_positions(folder))
+    from verizero.policy.load import context_length
+
+    length = context_length(folder, max_model_len)
     if kind == "vllm":
         from verizero.rollout.vllm_engine import VllmEngine
 
-        return VllmEngine(folder, dtype, limit, threads, seed)
-    tokenizer = load_tokenizer(folder)
-    if model is None or str(model.dtype) != f"torch.{dtype}":
-        import torch
+        return VllmEngine(folder, dtype, length, threads, seed)
+    if kind != "transformers":
+        raise ValueError(f"there is no engine `{kind}`; choices: transformers, vllm")
+    return _transformers_engine(folder, dtype, length, threads, model)
 
+
+def _transformers_engine(folder: Path, dtype: str, max_model_len: int, threads: int, model: PreTrainedModel | None) -> Engine:
+    import torch
+
+    from verizero.policy.load import end_tokens, load_policy, load_tokenizer
+    from verizero.rollout.transformers_engine import TransformersEngine
+
+    torch.set_num_threads(threads)
+    if model is not None and model.dtype == getattr(torch, dtype):
+        tokenizer = load_tokenizer(folder)
+    else:
         model, tokenizer = load_policy(folder, dtype)
         if torch.cuda.is_available():
-            model = model.to("cuda")  # type: ignore[arg-type]
-    return TransformersEngine(model, tokenizer, end_tokens(folder, tokenizer), limit)
+            model = model.to("cuda")
+    config = model.config
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    per_sequence = 2 * config.num_hidden_layers * config.num_key_value_heads * width * max_model_len * model.dtype.itemsize
+    seats = max(1, min(MOST_SEATS, CACHE_BYTES // per_sequence))
+    return TransformersEngine(model, tokenizer, end_tokens(folder, tokenizer), max_model_len, seats)

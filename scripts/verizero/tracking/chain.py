@@ -32,7 +32,7 @@ class Link:
         return {"title": self.title, "facts": self.facts, "below": [link.plain() for link in self.below]}
 
     def walk(self) -> Iterator[Link]:
-        """This link and all below it."""
+        """The link and all below it."""
         yield self
         for link in self.below:
             yield from link.walk()
@@ -45,12 +45,23 @@ def chain(row: TableRow) -> Link:
         f"{texts['metric']} on {texts['benchmark']}: {texts['model']}"
         + (f", {texts['optimizer']} on {texts['train_set']}" if texts["optimizer"] else ", untrained")
         + f", template {texts['template']}, step {texts['checkpoint']}, protocol {texts['protocol']}",
-        {"estimate": _estimate(row), "problems": texts["n_problems"], "samples": texts["n_samples"], "seeds": texts["seeds"] or "none (a base model)"},
+        {
+            "estimate": _estimate(row),
+            "problems": texts["n_problems"],
+            "samples": texts["n_samples"],
+            "seeds": texts["seeds"] or "none (a base model)",
+        },
     )
     if row.missing_seeds:
         top.facts["MISSING SEEDS"] = row.missing_seeds
     builder = _Builder()
-    top.below.append(builder.link("study", row.study, lambda artifact: {"question": row.spec.question, "table": str(row.table), **_made(artifact)}))
+    top.below.append(
+        builder.link(
+            "study",
+            row.study,
+            lambda artifact: {"question": row.spec.question, "table": str(row.table), **_made(artifact)},
+        )
+    )
     try:
         sources = row.sources
     except DAMAGE as error:
@@ -61,7 +72,9 @@ def chain(row: TableRow) -> Link:
     top.below += [builder.source(source) for source in sources]
     unpinned = sorted({sentence for name in builder.unpinned.values() for sentence in name})
     if unpinned:
-        top.facts["UNPINNED"] = "; ".join(unpinned) + " (nobody resolved the revision: the same name may mean other bytes elsewhere)"
+        top.facts["UNPINNED"] = (
+            "; ".join(unpinned) + " (nobody resolved the revision: the same name may mean other bytes elsewhere)"
+        )
     return top
 
 
@@ -72,7 +85,11 @@ def _estimate(row: TableRow) -> str:
     interval = f", interval [{texts['ci_low']}, {texts['ci_high']}]" if texts["ci_low"] else ", no interval"
     try:
         confidence = f"{row.spec.confidence:g}"
-        method = estimate_cell({source.seed: read_member(source.grades.path) for source in row.sources}, texts["metric"], row.spec.confidence).method
+        method = estimate_cell(
+            {source.seed: read_member(source.grades.path) for source in row.sources},
+            texts["metric"],
+            row.spec.confidence,
+        ).method
     except DAMAGE:
         return f"{texts['estimate']}{interval} (method not known without whole grades)"
     return f"{texts['estimate']}{interval} at {confidence} ({method})"
@@ -86,7 +103,13 @@ class _Builder:
         self.recipes: dict[str, str] = {}
         self.unpinned: dict[Path, list[str]] = {}
 
-    def link(self, title: str, artifact: Artifact, facts: Callable[[Artifact], Facts], below: Callable[[Artifact], list[Link]] | None = None) -> Link:
+    def link(
+        self,
+        title: str,
+        artifact: Artifact,
+        facts: Callable[[Artifact], Facts],
+        below: Callable[[Artifact], list[Link]] | None = None,
+    ) -> Link:
         """A link for an artifact; missing or damaged, it says that."""
         title = f"{title} {artifact.name}"
         if artifact.path in self.described:
@@ -94,7 +117,11 @@ class _Builder:
         self.described.add(artifact.path)
         try:
             self.unpinned[artifact.path] = artifact.manifest.unpinned
-            said = {"manifest": artifact.digest, **({"UNPINNED": "; ".join(artifact.manifest.unpinned)} if artifact.manifest.unpinned else {}), **facts(artifact)}
+            said = {
+                "manifest": artifact.digest,
+                **({"UNPINNED": "; ".join(artifact.manifest.unpinned)} if artifact.manifest.unpinned else {}),
+                **facts(artifact),
+            }
             return Link(title, said, below(artifact) if below else [])
         except DAMAGE as error:
             return Link(title, {"MISSING": str(error) if isinstance(error, UserError) else f"damaged: {error!r}"})
@@ -102,11 +129,17 @@ class _Builder:
     def source(self, source: Source) -> Link:
         """The grades of one seed and everything below."""
         title = "grades" if source.seed is None else f"seed {source.seed}: grades"
-        return self.link(title, source.grades, self._grades, lambda artifact: [self._samples(artifact.upstream()["samples"])])
+        return self.link(
+            title, source.grades, self._grades, lambda artifact: [self._samples(artifact.upstream()["samples"])]
+        )
 
     def _grades(self, artifact: Artifact) -> Facts:
         counts = artifact.manifest.counts
-        statuses = {name.removeprefix("status_").removeprefix("status/"): value for name, value in counts.items() if name not in ("samples", "correct")}
+        statuses = {
+            name.removeprefix("status_").removeprefix("status/"): value
+            for name, value in counts.items()
+            if name not in ("samples", "correct")
+        }
         shown = ", ".join(f"{name} {value}" for name, value in statuses.items())
         return {
             "grader": artifact.manifest.spec.get("grader", "not stated"),
@@ -148,7 +181,11 @@ class _Builder:
             return Link(f"checkpoint at step {step}", {"MISSING": str(error)}, [run])
         if not files:
             return Link(f"checkpoint at step {step}", {"MISSING": f"{policy.path} lists no file of step {step}"}, [run])
-        return Link(f"checkpoint at step {step}", {Path(entry.path).name: f"{entry.sha256} ({entry.size} bytes)" for entry in files}, [run])
+        return Link(
+            f"checkpoint at step {step}",
+            {Path(entry.path).name: f"{entry.sha256} ({entry.size} bytes)" for entry in files},
+            [run],
+        )
 
     def _run(self, run: Artifact) -> Link:
         def facts(artifact: Artifact) -> Facts:
@@ -158,18 +195,40 @@ class _Builder:
             recipe = {"spec": _dotted(spec)} if first == artifact.name else {"spec": f"as of {first}, but for the seed"}
             return {"seed": seed, **recipe, **_made(artifact), **_environment(artifact)}
 
-        return self.link("training run", run, facts, lambda artifact: [self._dataset("training set", artifact.upstream()["dataset"]), self._model("base model", artifact.upstream()["model"])])
+        return self.link(
+            "training run",
+            run,
+            facts,
+            lambda artifact: [
+                self._dataset("training set", artifact.upstream()["dataset"]),
+                self._model("base model", artifact.upstream()["model"]),
+            ],
+        )
 
     def _dataset(self, title: str, dataset: Artifact) -> Link:
         def facts(artifact: Artifact) -> Facts:
             problems = artifact.manifest.spec.get("problems", artifact.manifest.spec)
-            return {"source": _pairs(problems.get("source", {})), "counts": _pairs(artifact.manifest.counts), "filters": _dotted({k: v for k, v in problems.items() if k != "source"}), **_made(artifact)}
+            return {
+                "source": _pairs(problems.get("source", {})),
+                "counts": _pairs(artifact.manifest.counts),
+                "filters": _dotted({k: v for k, v in problems.items() if k != "source"}),
+                **_made(artifact),
+            }
 
-        return self.link(title, dataset, facts, lambda artifact: [self._dataset("kept out", other) for other in artifact.upstream().values()])
+        return self.link(
+            title,
+            dataset,
+            facts,
+            lambda artifact: [self._dataset("kept out", other) for other in artifact.upstream().values()],
+        )
 
     def _model(self, title: str, model: Artifact) -> Link:
         def facts(artifact: Artifact) -> Facts:
-            weights = {entry.path: f"{entry.sha256} ({entry.size} bytes)" for entry in artifact.manifest.files if entry.path.endswith((".safetensors", ".bin", ".gguf"))}
+            weights = {
+                entry.path: f"{entry.sha256} ({entry.size} bytes)"
+                for entry in artifact.manifest.files
+                if entry.path.endswith((".safetensors", ".bin", ".gguf"))
+            }
             return {"source": _pairs(artifact.manifest.spec.get("source", {})), **weights, **_made(artifact)}
 
         def below(artifact: Artifact) -> list[Link]:
@@ -182,7 +241,11 @@ class _Builder:
 
 def _made(artifact: Artifact) -> Facts:
     record = artifact.record
-    attempts = [f"{one.started} to {one.ended or '?'}: {one.outcome} on {one.host}" + (f", Slurm job {one.slurm_job_id}" if one.slurm_job_id else "") for one in record.attempts]
+    attempts = [
+        f"{one.started} to {one.ended or '?'}: {one.outcome} on {one.host}"
+        + (f", Slurm job {one.slurm_job_id}" if one.slurm_job_id else "")
+        for one in record.attempts
+    ]
     dirty = f" with uncommitted changes {record.dirty_sha256}" if record.dirty_sha256 else ""
     facts: Facts = {
         "made": attempts[0] if len(attempts) == 1 else attempts,
@@ -199,7 +262,10 @@ def _made(artifact: Artifact) -> Facts:
 def _environment(artifact: Artifact) -> Facts:
     record = artifact.record
     gpus = f"{', '.join(record.gpus)} (driver {record.driver})" if record.gpus else "no GPU"
-    return {"machine": f"{record.platform}, {record.cpus} CPUs, {gpus}", "environment": f"Python {record.python}, {_pairs(record.packages)}"}
+    return {
+        "machine": f"{record.platform}, {record.cpus} CPUs, {gpus}",
+        "environment": f"Python {record.python}, {_pairs(record.packages)}",
+    }
 
 
 def _pairs(values: dict[str, Any]) -> str:
@@ -209,5 +275,7 @@ def _pairs(values: dict[str, Any]) -> str:
 def _dotted(values: dict[str, Any], prefix: str = "") -> Facts:
     found: Facts = {}
     for name, value in values.items():
-        found.update(_dotted(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {f"{prefix}{name}": value})
+        found.update(
+            _dotted(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {f"{prefix}{name}": value}
+        )
     return found

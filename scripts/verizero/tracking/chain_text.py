@@ -32,10 +32,20 @@ def _lines(link: Link, depth: int) -> list[str]:
 
 def _fact(name: str, value: Any, indent: str) -> list[str]:
     if isinstance(value, dict):
-        return [f"{indent}{name}:", *(f"{indent}  {key} = {_short(item)}" for key, item in value.items())] if value else [f"{indent}{name}: none"]
+        return (
+            [f"{indent}{name}:", *(f"{indent}  {key} = {_short(item)}" for key, item in value.items())]
+            if value
+            else [f"{indent}{name}: none"]
+        )
     if isinstance(value, list):
         return [f"{indent}{name}:", *(f"{indent}  {_short(item)}" for item in value)]
-    return textwrap.wrap(f"{indent}{name}: {_short(value)}", WIDTH, subsequent_indent=indent + "  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        f"{indent}{name}: {_short(value)}",
+        WIDTH,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _short(value: Any) -> str:

@@ -49,7 +49,7 @@ def present_spec(artifact: Artifact, plan: Plan) -> Any:
             return json.loads(plan.stage_spec("generate", f"{subject}/{suite}"))
         case "suite-grades", (_, subject, suite):
             return json.loads(plan.stage_spec("grade", f"{subject}/{suite}"))
-        case ("study" | "tracking"), (_, study, *_):
+        case (("study" | "tracking"), (_, study, *_)):
             return json.loads(plan.stage_spec("aggregate", study))
     return None
 
@@ -67,7 +67,11 @@ def _behind(artifact: Artifact) -> list[str]:
     here = {name: _version(name) for name in artifact.record.packages}
     if here.get("torch") is None:
         return []
-    other = [f"{name} {then}, now {here[name]}" for name, then in artifact.record.packages.items() if here[name] not in (None, then)]
+    other = [
+        f"{name} {then}, now {here[name]}"
+        for name, then in artifact.record.packages.items()
+        if here[name] not in (None, then)
+    ]
     return [f"behind: {artifact.name} was made with {', '.join(other)}"] if other else []
 
 

@@ -103,7 +103,13 @@ def track(targets: Sequence[Tracked]) -> list[Tracked]:
     before = {target.path: _text(target.dvc_file) for target in added}
     for start in range(0, len(added), TARGETS_IN_A_CALL):
         part = added[start : start + TARGETS_IN_A_CALL]
-        dvc(root, "add", "--quiet", "--no-relink", *(target.path.resolve().relative_to(root).as_posix() for target in part))
+        dvc(
+            root,
+            "add",
+            "--quiet",
+            "--no-relink",
+            *(target.path.resolve().relative_to(root).as_posix() for target in part),
+        )
     wrong = [target for target in added if recorded_md5(target.dvc_file) != target.md5]
     for target in wrong:
         _restore(target.dvc_file, before[target.path])
@@ -135,7 +141,9 @@ def _needs_adding(target: Tracked, root: Path) -> bool:
         return not (known and _in_cache(target.md5, root))
     if known:
         return False
-    raise UserError(f"{target.path} is neither here nor under DVC ({target.dvc_file.name}); make it again or bring it from where it was made")
+    raise UserError(
+        f"{target.path} is neither here nor under DVC ({target.dvc_file.name}); make it again or bring it from where it was made"
+    )
 
 
 def _in_cache(md5: str, root: Path) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from verizero.artifacts.canonical import sha256_file
 from verizero.artifacts.errors import UserError
+from verizero.policy.fetch import PATTERNS
 
 RepoType = Literal["model", "dataset"]
 NOT_CONTENT = ("README.md", "LICENSE*", ".gitattributes", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.svg", "*.pdf")
@@ -41,7 +42,9 @@ class HuggingFace:
         try:
             from huggingface_hub import HfApi
         except ImportError:
-            raise UserError("huggingface_hub is not in this environment; run pin.py with the Python of the jobs, .venv/jobs/bin/python") from None
+            raise UserError(
+                "huggingface_hub is not in this environment; run pin.py with the Python of the jobs, .venv/jobs/bin/python"
+            ) from None
         self._api = HfApi()
 
     def commit(self, kind: RepoType, repo: str, revision: str) -> str:
@@ -60,7 +63,7 @@ class HuggingFace:
         with _sentences(repo):
             return sha256_file(Path(hf_hub_download(repo, path, repo_type=kind, revision=commit)))
 
-    def _info(self, kind: RepoType, repo: str, revision: str):  # type: ignore[no-untyped-def]
+    def _info(self, kind: RepoType, repo: str, revision: str) -> Any:
         with _sentences(repo):
             return self._api.repo_info(repo, repo_type=kind, revision=revision, files_metadata=True, timeout=30)
 
@@ -77,7 +80,9 @@ class _sentences:  # noqa: N801 (a context manager, read as a verb)
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, UserError):
             said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            raise UserError(f"{self.repo}: the hub could not be asked ({said}); nothing was written, try again with a network connection") from None
+            raise UserError(
+                f"{self.repo}: the hub could not be asked ({said}); nothing was written, try again with a network connection"
+            ) from None
 
 
 def resolved(hub: Hub, kind: RepoType, repo: str, revision: str) -> tuple[str, dict[str, str]]:
@@ -88,9 +93,18 @@ def resolved(hub: Hub, kind: RepoType, repo: str, revision: str) -> tuple[str, d
     """
     commit = hub.commit(kind, repo, revision)
     if len(commit) != 40 or not set(commit) <= set("0123456789abcdef"):
-        raise UserError(f"{repo}: the hub says that {revision} is {commit!r}, which is no commit of 40 hexadecimal digits; nothing was written")
+        raise UserError(
+            f"{repo}: the hub says that {revision} is {commit!r}, which is no commit of 40 hexadecimal digits; nothing was written"
+        )
     files = {}
     for path, digest in sorted(hub.files(kind, repo, commit).items()):
-        if not any(fnmatch.fnmatch(Path(path).name, pattern) for pattern in NOT_CONTENT):
+        if _loaded(kind, path):
             files[path] = digest or hub.sha256(kind, repo, commit, path)
     return commit, files
+
+
+def _loaded(kind: RepoType, path: str) -> bool:
+    """Whether a stage would use a file: of a model exactly what is downloaded, of a data set all but what readers use."""
+    if kind == "model":
+        return any(fnmatch.fnmatch(path, pattern) for pattern in PATTERNS)
+    return not any(fnmatch.fnmatch(Path(path).name, pattern) for pattern in NOT_CONTENT)

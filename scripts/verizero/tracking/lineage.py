@@ -82,7 +82,11 @@ class Artifact:
 
     def members(self) -> dict[str, Artifact]:
         """A suite's members."""
-        return {name: Artifact(self.path.parent / name / "manifest.json", self.results) for name in self.manifest.parts if self.manifest.kind.startswith("suite-")}
+        return {
+            name: Artifact(self.path.parent / name / "manifest.json", self.results)
+            for name in self.manifest.parts
+            if self.manifest.kind.startswith("suite-")
+        }
 
     def _input(self, name: str) -> Artifact:
         kind, spec = self.manifest.kind, self.manifest.spec
@@ -100,12 +104,12 @@ class Artifact:
                 return self.at("models", spec["source"]["model"])
             case "model", "dataset":
                 return self.at("datasets", spec["source"]["train_set"])
-            case ("samples" | "suite-samples"), "policy":
+            case (("samples" | "suite-samples"), "policy"):
                 subject = parse_subject(here[1])
                 return self.at("runs", subject.run.id) if subject.run else self.at("models", subject.model)
-            case ("grades" | "suite-grades"), "samples":
+            case (("grades" | "suite-grades"), "samples"):
                 return self.at("samples", *here[1:])
-            case ("samples" | "grades"), "benchmark":
+            case (("samples" | "grades"), "benchmark"):
                 return self.at("datasets", _benchmark(self, spec))
             case "dataset" | "suite-samples" | "suite-grades", _:
                 return self.at("datasets", last)
@@ -137,5 +141,9 @@ def spec_difference(left: Any, right: Any, prefix: str = "") -> list[str]:
     """The dotted keys in which two specs differ."""
     if isinstance(left, dict) and isinstance(right, dict):
         keys = sorted({*left, *right})
-        return [found for key in keys for found in spec_difference(left.get(key), right.get(key), f"{prefix}.{key}" if prefix else key)]
+        return [
+            found
+            for key in keys
+            for found in spec_difference(left.get(key), right.get(key), f"{prefix}.{key}" if prefix else key)
+        ]
     return [] if canonical_json(left) == canonical_json(right) else [prefix or "the whole spec"]

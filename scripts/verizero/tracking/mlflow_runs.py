@@ -31,7 +31,12 @@ VALUE_LIMIT = 6000
 LAYOUT = "1"
 """Of what is written for a run; a change makes every run be synced again."""
 
-RUN, MANIFEST, SYNCED, SUPERSEDED = "verizero.run", "verizero.manifest_sha256", "verizero.synced", "verizero.superseded_by"
+RUN, MANIFEST, SYNCED, SUPERSEDED = (
+    "verizero.run",
+    "verizero.manifest_sha256",
+    "verizero.synced",
+    "verizero.superseded_by",
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,12 @@ def _sync_one(client: MlflowClient, experiment_id: str, run: TrainingRun, there:
             client.delete_tag(there.info.run_id, SUPERSEDED)
         return str(there.info.run_id)
     if there is None:
-        there = client.create_run(experiment_id, start_time=milliseconds(record.attempts[0].started), tags=_tags(run), run_name=run.artifact.manifest.id)
+        there = client.create_run(
+            experiment_id,
+            start_time=milliseconds(record.attempts[0].started),
+            tags=_tags(run),
+            run_name=run.artifact.manifest.id,
+        )
     elif SUPERSEDED in there.data.tags:
         client.delete_tag(there.info.run_id, SUPERSEDED)
     run_id = there.info.run_id
@@ -162,8 +172,12 @@ def _commit(record: Record) -> dict[str, str]:
 def _write_params(client: MlflowClient, run: TrainingRun, there: Run) -> None:
     from mlflow.entities import Param
 
-    spec, _ = read_spec(TrainSpec, canonical_json(run.artifact.manifest.spec))  # defaults filled in: a reader compares whole recipes
-    missing = {name: value for name, value in flattened(spec.model_dump(mode="json")).items() if name not in there.data.params}
+    spec, _ = read_spec(
+        TrainSpec, canonical_json(run.artifact.manifest.spec)
+    )  # defaults filled in: a reader compares whole recipes
+    missing = {
+        name: value for name, value in flattened(spec.model_dump(mode="json")).items() if name not in there.data.params
+    }
     for part in _parts(missing.items(), PARAMS_IN_A_CALL):
         client.log_batch(there.info.run_id, params=[Param(name, value) for name, value in part])
 
@@ -190,9 +204,16 @@ def _write_inputs(client: MlflowClient, run: TrainingRun, there: Run) -> None:
     known = {(one.dataset.name, one.dataset.digest) for one in there.inputs.dataset_inputs} if there.inputs else set()
     inputs = []
     for context, one in (("training", training), *(("evaluation", benchmark) for benchmark in run.benchmarks)):
-        digest = str(one.manifest.payload_md5)  # 36 characters with `.dir`: all that MLflow takes, and DVC's own name for it
+        digest = str(
+            one.manifest.payload_md5
+        )  # 36 characters with `.dir`: all that MLflow takes, and DVC's own name for it
         if (one.manifest.id, digest) not in known:
-            dataset = Dataset(one.manifest.id, digest, "dvc", json.dumps({"dvc": f"{one.path.parent.as_posix()}/payload.dvc", "manifest_sha256": one.digest}))
+            dataset = Dataset(
+                one.manifest.id,
+                digest,
+                "dvc",
+                json.dumps({"dvc": f"{one.path.parent.as_posix()}/payload.dvc", "manifest_sha256": one.digest}),
+            )
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", context)]))
     if inputs:
         client.log_inputs(there.info.run_id, inputs)

@@ -49,7 +49,9 @@ def server(uri: str) -> Iterator[MlflowClient]:
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
         except (MlflowException, OSError) as error:
-            raise UserError(f"config/config.yaml: tracking.mlflow.uri is {uri}, which cannot be used: {str(error).splitlines()[0][:300]}") from None
+            raise UserError(
+                f"config/config.yaml: tracking.mlflow.uri is {uri}, which cannot be used: {str(error).splitlines()[0][:300]}"
+            ) from None
         yield client
 
 
@@ -68,7 +70,10 @@ def experiment(client: MlflowClient, name: str, uri: str) -> str:
     """
     if (found := client.get_experiment_by_name(name)) is not None:
         if found.lifecycle_stage != "active":
-            raise UserError(f"the MLflow experiment `{name}` was deleted; restore it with `mlflow experiments restore --experiment-id {found.experiment_id}`")
+            raise UserError(
+                f"the MLflow experiment `{name}` was deleted; "
+                f"`mlflow experiments restore --experiment-id {found.experiment_id}` restores it"
+            )
         return str(found.experiment_id)
     file = sqlite_file(uri)
     place = (file.resolve().parent / f"{file.stem}-artifacts" / name).as_uri() if file else None

@@ -14,86 +14,113 @@ from verizero.config.sources import UNPINNED
 
 
 def unpinned_entries(registry: Path) -> list[tuple[Path, str, str]]:
-    """(file, entry, repository) of each hub source whose revision nobody resolved."""
+    """(file, entry, repository or folder) of each source whose revision nobody resolved, or digest nobody computed."""
     found = []
     for file in (registry / "models.yaml", registry / "datasets.yaml", registry / "benchmarks.yaml"):
         for name, entry in read_yaml(file).items():
             source = entry.get("source", {})
             if source.get("kind") == "hub" and source.get("revision") == UNPINNED:
                 found.append((file, name, source["repo"]))
+            elif source.get("kind") == "folder" and source.get("sha256") is None:
+                found.append((file, name, source["path"]))
     return found
 
 
-def hub_entry(files: list[Path], name: str) -> tuple[Path, dict[str, Any]]:
-    """The file that defines a name, and its hub source.
+def entry_source(files: list[Path], name: str) -> tuple[Path, dict[str, Any]]:
+    """The file that defines a name, and its source.
 
     Raises:
-        UserError: nothing defines it, or it does not come from a hub.
+        UserError: nothing defines it, or its source has no revision or folder to pin.
     """
     for file in files:
         entries = read_yaml(file)
         if name in entries:
             source = entries[name].get("source", {})
-            if source.get("kind") != "hub":
-                raise UserError(f"{file}: `{name}.source.kind` is {source.get('kind')}; only a hub's revision can be resolved")
+            if source.get("kind") not in ("hub", "folder"):
+                raise UserError(
+                    f"{file}: `{name}.source.kind` is {source.get('kind')}; only a hub or a folder is pinned"
+                )
             return file, source
     known = sorted(name for file in files for name in read_yaml(file))
     raise UserError(f"{files[0]}: `{name}` is not defined; choices: {', '.join(known)}")
 
 
-def write_pin(file: Path, name: str, revision: str, digests: Mapping[str, str]) -> None:
-    """Set `source.revision` and `source.files` of one entry; every other byte of the file stays.
+def write_pin(file: Path, name: str, values: Mapping[str, str | Mapping[str, str]]) -> None:
+    """Set keys of an entry's `source`; every other byte of the file stays.
+
+    A key that is not there yet comes behind the last one that is, of those to be set before it, or behind `kind`.
 
     Raises:
         UserError: the entry is written in a layout that this cannot edit; the file is unchanged.
     """
     before = file.read_text(encoding="utf-8")
-    after = _edited(before.splitlines(keepends=True), file, name, revision, digests)
+    lines = [line if line.endswith("\n") else line + "\n" for line in before.splitlines(keepends=True)]
+    behind = "kind"
+    for key, value in values.items():
+        _set(lines, *_source_block(lines, file, name), key, value, behind)
+        behind = key
     wanted = read_yaml(file)
-    wanted[name]["source"] |= {"revision": revision, "files": dict(digests)}
-    write_atomic(file, after)
+    wanted[name]["source"] |= {key: value if isinstance(value, str) else dict(value) for key, value in values.items()}
+    write_atomic(file, "".join(lines))
     try:
         same = read_yaml(file) == wanted
     except UserError:
         same = False
     if not same:
         write_atomic(file, before)
-        raise UserError(f"{file}: `{name}.source` has a layout that pin.py cannot edit; set by hand: revision: {revision}")
+        shown = ", ".join(f"{key}: {value}" for key, value in values.items() if isinstance(value, str))
+        raise UserError(f"{file}: `{name}.source` has a layout that pin.py cannot edit; set by hand: {shown}")
 
 
-def _edited(lines: list[str], file: Path, name: str, revision: str, digests: Mapping[str, str]) -> str:
-    start, end = _block(lines, 0, len(lines), re.escape(name), 0, file, name)
-    start, end = _block(lines, start, end, "source", None, file, name)
-    at = next((number for number in range(start, end) if re.match(r"\s+revision:\s", lines[number])), None)
-    if at is None:
-        raise UserError(f"{file}: `{name}.source` has no line `revision: …`; write the source as a block, one key a line")
-    indent = re.match(r"\s+", lines[at])
-    margin = indent[0] if indent else "    "
-    lines[at] = re.sub(r"(revision:\s+)(\"[^\"]*\"|'[^']*'|[^\s#]+)", rf"\g<1>{_text(revision)}", lines[at], count=1)
-    if not lines[at].endswith("\n"):
-        lines[at] += "\n"
-    listing = [f"{margin}files:{'' if digests else ' {}'}\n", *(f"{margin}  {_text(path)}: {_text(digest)}\n" for path, digest in digests.items())]
-    old = next((number for number in range(start, end) if re.match(rf"{margin}files:", lines[number])), None)
-    if old is None:
-        lines[at + 1 : at + 1] = listing
+def _set(lines: list[str], start: int, end: int, key: str, value: str | Mapping[str, str], behind: str) -> None:
+    """Replace or insert one key of a block; a comment behind a replaced scalar stays."""
+    first = next(line for line in lines[start:end] if line.strip() and not line.lstrip().startswith("#"))
+    margin = first[: len(first) - len(first.lstrip())]
+    at = _line_of(lines, start, end, margin, key)
+    if isinstance(value, str):
+        if at is not None:
+            old = r"(:\s+)(\"[^\"]*\"|'[^']*'|[^\s#]+)"
+            lines[at] = re.sub(old, lambda match: match[1] + _text(value), lines[at], count=1)
+            return
+        new = [f"{margin}{key}: {_text(value)}\n"]
     else:
-        until = old + 1
-        while until < end and (re.match(rf"{margin}\s+\S", lines[until]) or not lines[until].strip()):
+        rows = [f"{margin}  {_text(path)}: {_text(digest)}\n" for path, digest in value.items()]
+        new = [f"{margin}{key}:{'' if rows else ' {}'}\n", *rows]
+    if at is None:
+        place = _line_of(lines, start, end, margin, behind)
+        at = until = start if place is None else place + 1
+    else:
+        until = at + 1
+        while until < end and (lines[until].startswith(margin + " ") or not lines[until].strip()):
             until += 1
         while not lines[until - 1].strip():
             until -= 1
-        lines[old:until] = listing
-    return "".join(lines)
+    lines[at:until] = new
 
 
-def _block(lines: list[str], start: int, end: int, key: str, depth: int | None, file: Path, name: str) -> tuple[int, int]:
+def _line_of(lines: list[str], start: int, end: int, margin: str, key: str) -> int | None:
+    return next((number for number in range(start, end) if re.match(rf"{margin}{key}:(\s|$)", lines[number])), None)
+
+
+def _source_block(lines: list[str], file: Path, name: str) -> tuple[int, int]:
+    start, end = _block(lines, 0, len(lines), re.escape(name), 0, file, name)
+    return _block(lines, start, end, "source", None, file, name)
+
+
+def _block(
+    lines: list[str], start: int, end: int, key: str, depth: int | None, file: Path, name: str
+) -> tuple[int, int]:
     """The lines below a key, up to the next key of the same depth."""
     space = r"\s+" if depth is None else ""
     for number in range(start, end):
         if match := re.match(rf"({space})['\"]?{key}['\"]?:\s*(#.*)?$", lines[number]):
             width = len(match[1])
             until = number + 1
-            while until < end and (not lines[until].strip() or lines[until].lstrip().startswith("#") or len(lines[until]) - len(lines[until].lstrip()) > width):
+            while until < end and (
+                not lines[until].strip()
+                or lines[until].lstrip().startswith("#")
+                or len(lines[until]) - len(lines[until].lstrip()) > width
+            ):
                 until += 1
             return number + 1, until
     raise UserError(f"{file}: `{name}` is not written as a block with one key a line, which pin.py needs to edit it")
@@ -101,5 +128,15 @@ def _block(lines: list[str], start: int, end: int, key: str, depth: int | None, 
 
 def _text(value: str) -> str:
     """A YAML scalar that is read as text: bare digits would be a number, `2001-01-01` a date, `no` a truth value."""
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", value) and value.lower() not in ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", value) and value.lower() not in (
+        "null",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "y",
+        "n",
+    )
     return value if plain else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -20,7 +20,10 @@ def training_runs(spec: StudySpec, study: Artifact) -> list[TrainingRun]:
     """
     rows = table_rows(study.path.parent / "tables" / "main.csv")
     time = milliseconds(study.record.attempts[-1].ended)
-    return [_training_run(study, run.id, [cell for cell in spec.cells if _evaluates(cell, run.id)], rows, time) for run in spec.runs]
+    return [
+        _training_run(study, run.id, [cell for cell in spec.cells if _evaluates(cell, run.id)], rows, time)
+        for run in spec.runs
+    ]
 
 
 def table_rows(table: Path) -> list[dict[str, str]]:
@@ -29,7 +32,9 @@ def table_rows(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _training_run(study: Artifact, run_id: str, cells: Sequence[Cell], rows: Sequence[Mapping[str, str]], time: int) -> TrainingRun:
+def _training_run(
+    study: Artifact, run_id: str, cells: Sequence[Cell], rows: Sequence[Mapping[str, str]], time: int
+) -> TrainingRun:
     benchmarks: dict[Path, Artifact] = {}
     scores: dict[str, Score] = {}
     for cell in cells:
@@ -50,9 +55,16 @@ def _of_table(run_id: str, rows: Sequence[Mapping[str, str]], time: int) -> list
     run, found = parse_run(run_id), []
     for row in rows:
         trained = row["template"].split("/")[0]
-        if (row["model"], row["train_set"], trained, row["optimizer"]) != (run.model, run.train_set, run.template, run.optimizer):
+        if (row["model"], row["train_set"], trained, row["optimizer"]) != (
+            run.model,
+            run.train_set,
+            run.template,
+            run.optimizer,
+        ):
             continue
-        name = metric_name(f"over_seeds/{row['benchmark']}.{row['template'].split('/')[-1]}.{row['protocol']}/{row['metric']}")
+        name = metric_name(
+            f"over_seeds/{row['benchmark']}.{row['template'].split('/')[-1]}.{row['protocol']}/{row['metric']}"
+        )
         for column, ending in (("estimate", ""), ("ci_low", "/ci_low"), ("ci_high", "/ci_high")):
             if row[column]:
                 found.append(Score(name + ending, float(row[column]), int(row["checkpoint"]), time))

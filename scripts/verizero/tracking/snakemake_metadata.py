@@ -49,12 +49,21 @@ def remember(snakefile: Path, config: Mapping[str, Any], objection: Callable[[Pl
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import LockException, print_exception
     from snakemake.settings.enums import Quietness
-    from snakemake.settings.types import ConfigSettings, DAGSettings, ExecutionSettings, OutputSettings, ResourceSettings
+    from snakemake.settings.types import (
+        ConfigSettings,
+        DAGSettings,
+        ExecutionSettings,
+        OutputSettings,
+        ResourceSettings,
+    )
 
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         try:
             resolved = api.workflow(
-                resource_settings=ResourceSettings(cores=1), config_settings=ConfigSettings(config=dict(config)), snakefile=snakefile, workdir=snakefile.parent
+                resource_settings=ResourceSettings(cores=1),
+                config_settings=ConfigSettings(config=dict(config)),
+                snakefile=snakefile,
+                workdir=snakefile.parent,
             )
             resolved.dag(dag_settings=DAGSettings())
             workflow = resolved._workflow
@@ -64,12 +73,16 @@ def remember(snakefile: Path, config: Mapping[str, Any], objection: Callable[[Pl
             with workflow.persistence.lock():
                 return _remember(workflow, objection)
         except LockException:
-            raise UserError(f"another Snakemake is at work in {snakefile.parent}; wait for it, or `snakemake --unlock` when it was killed") from None
+            raise UserError(
+                f"another Snakemake is at work in {snakefile.parent}; wait for it, or `snakemake --unlock` when it was killed"
+            ) from None
         except UserError:
             raise
         except Exception as error:
             print_exception(error)
-            raise UserError(f"{snakefile}: the workflow cannot be resolved ({(str(error).strip() or type(error).__name__).splitlines()[0]})") from None
+            raise UserError(
+                f"{snakefile}: the workflow cannot be resolved ({(str(error).strip() or type(error).__name__).splitlines()[0]})"
+            ) from None
 
 
 def _remember(workflow: Any, objection: Callable[[PlannedJob], str | None]) -> Restored:

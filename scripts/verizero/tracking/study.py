@@ -23,7 +23,9 @@ def study_artifacts(spec: StudySpec, results: Path) -> list[Artifact]:
     """
     top = Artifact(results / "studies" / spec.name / "manifest.json", results)
     found = {top.path: top}
-    planned = [top.at("runs", run.id) for run in spec.runs] + [top.at("grades", *cell.grades.split("/")) for cell in spec.cells]
+    planned = [top.at("runs", run.id) for run in spec.runs] + [
+        top.at("grades", *cell.grades.split("/")) for cell in spec.cells
+    ]
     for start in (top, *planned):
         if start.path not in found or start is top:
             for artifact in everything_below(start):
@@ -42,7 +44,13 @@ def tracked_payloads(artifacts: Iterable[Artifact]) -> list[Tracked]:
         if manifest.kind != "study" and manifest.payload_md5:
             found.append(Tracked(folder / PAYLOAD, manifest.payload_md5, meta))
         if EVENTS in artifact.record.files and (folder / EVENTS).is_file():
-            found.append(Tracked(folder / EVENTS, hashlib.md5((folder / EVENTS).read_bytes(), usedforsecurity=False).hexdigest(), meta))
+            found.append(
+                Tracked(
+                    folder / EVENTS,
+                    hashlib.md5((folder / EVENTS).read_bytes(), usedforsecurity=False).hexdigest(),
+                    meta,
+                )
+            )
     return found
 
 
@@ -50,4 +58,6 @@ def _check_links(artifacts: Iterable[Artifact]) -> None:
     for artifact in artifacts:
         for name, other in artifact.upstream().items():
             if other.digest != artifact.manifest.inputs[name]:
-                raise UserError(f"{artifact.path} was made from another {other.path} than the one that is here; run `snakemake {artifact.path}`")
+                raise UserError(
+                    f"{artifact.path} was made from another {other.path} than the one that is here; run `snakemake {artifact.path}`"
+                )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from verizero.analysis.cells import COLUMNS, KEY_COLUMNS
+from verizero.analysis.cells import COLUMNS, KEY_COLUMNS, metrics_of
 from verizero.analysis.reading import key_of
 from verizero.artifacts.errors import UserError
 from verizero.config.spec import StudySpec, read_spec
@@ -53,7 +53,7 @@ class TableRow:
 
     @cached_property
     def sources(self) -> list[Source]:
-        """The grades of each seed that are there; as in the table, the first suite of the plan that gives the row."""
+        """The grades of each seed that are there; as in the table, the plan's first suite that gives the row."""
         wanted = {name: self.texts[name] for name in KEY_COLUMNS[:-1]}
         found: dict[str, list[Source]] = {}
         for cell in self.spec.cells:
@@ -63,7 +63,16 @@ class TableRow:
             for member in suite.manifest.parts:
                 if {name: str(value) for name, value in vars(key_of(cell, member)).items()} == wanted:
                     found.setdefault(cell.suite, []).append(Source(cell.seed, suite, member))
-        return next(iter(found.values()), [])
+        return next((one for one in found.values() if self._has_metric(one[0])), [])
+
+    def _has_metric(self, source: Source) -> bool:
+        """Whether so many samples a problem give the row's metric; unknown counts as yes, the chain names what is missing."""
+        try:
+            return self.texts["metric"] in metrics_of(
+                int(source.grades.upstream()["samples"].manifest.spec.get("samples", 1))
+            )
+        except UserError:
+            return True
 
     @property
     def missing_seeds(self) -> str:
@@ -83,7 +92,9 @@ def parse_where(text: str) -> dict[str, str]:
         column, equals, value = piece.partition("=")
         column = column.strip()
         if not equals or column not in COLUMNS:
-            raise UserError(f"--where: `{piece}` is no condition; one reads COLUMN=VALUE with a column of {', '.join(KEY_COLUMNS)}")
+            raise UserError(
+                f"--where: `{piece}` is no condition; one reads COLUMN=VALUE with a column of {', '.join(KEY_COLUMNS)}"
+            )
         if wanted.get(column, value.strip()) != value.strip():
             raise UserError(f"--where: `{column}` is given twice")
         wanted[column] = value.strip()
@@ -99,7 +110,9 @@ def pick(table: Path, where: Mapping[str, str]) -> TableRow:
     if table.name != "main.csv" or table.parent.name != "tables" or len(table.resolve().parts) < 5:
         raise UserError(f"{table}: audit reads a study's main table, results/studies/STUDY/tables/main.csv")
     if not table.is_file():
-        raise UserError(f"{table}: there is no such table; `snakemake --config study={table.parent.parent.name}` makes it")
+        raise UserError(
+            f"{table}: there is no such table; `snakemake --config study={table.parent.parent.name}` makes it"
+        )
     with table.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
         if list(reader.fieldnames or []) != list(COLUMNS):
@@ -131,4 +144,9 @@ def _impossible(rows: Sequence[Mapping[str, str]], where: Mapping[str, str]) -> 
 
 def _choices(rows: Sequence[Mapping[str, str]]) -> str:
     columns = [(name, sorted({row[name] for row in rows})) for name in KEY_COLUMNS]
-    return "; ".join(f"{name}={'|'.join(value or '(empty)' for value in values)}" for name, values in columns if len(values) > 1) or "nothing (the rows are equal)"
+    return (
+        "; ".join(
+            f"{name}={'|'.join(value or '(empty)' for value in values)}" for name, values in columns if len(values) > 1
+        )
+        or "nothing (the rows are equal)"
+    )

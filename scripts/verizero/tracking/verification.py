@@ -22,11 +22,13 @@ class Verification:
     Attributes:
         broken: the first broken link, in one sentence; None when there is none.
         absent: payload folders that are not here, so that they could not be hashed.
+        beside: files of the study, other than the table, that are not here; the number does not follow from them.
         artifacts, files: how many manifests were checked and how many files hashed.
     """
 
     broken: str | None = None
     absent: list[Path] = field(default_factory=list)
+    beside: list[Path] = field(default_factory=list)
     artifacts: int = 0
     files: int = 0
 
@@ -40,18 +42,12 @@ class Verification:
         if self.broken:
             return f"BROKEN: {self.broken}"
         done = f"{self.artifacts} manifests and {self.files} files are what they should be"
+        if self.beside:
+            done += f" ({len(self.beside)} other files of the study are not here, for example {self.beside[0].name})"
         if self.absent:
-            return f"NOT VERIFIED: {_remedy(self.absent)} ({done})"
+            command = f"dvc pull {' '.join(f'{path}.dvc' for path in self.absent)}"
+            return f"NOT VERIFIED: {len(self.absent)} payloads are not here; `{command}` brings them ({done})"
         return f"VERIFIED: {done}, and the grades give the same estimate and interval"
-
-
-def _remedy(absent: list[Path]) -> str:
-    """Payloads and event logs come from DVC; a study's own files are in git, or are made again."""
-    tracked = [path for path in absent if "studies" not in path.parts]
-    said = [f"{len(tracked)} payloads are not here; `dvc pull {' '.join(f'{path}.dvc' for path in tracked)}` brings them"] if tracked else []
-    if own := [path for path in absent if path not in tracked]:
-        said.append(f"{len(own)} files of the study are not here (first: {own[0]}); bring them with git, or run aggregate again")
-    return "; ".join(said)
 
 
 def verify(row: TableRow) -> Verification:
@@ -61,6 +57,8 @@ def verify(row: TableRow) -> Verification:
         found.broken = next(_broken(row, found), None)
     except UserError as error:
         found.broken = str(error)
+    except DAMAGE as error:
+        found.broken = f"{row.study.path} or something below it is damaged: {error!r}"
     return found
 
 
@@ -87,7 +85,11 @@ def _edited_table(row: TableRow) -> Iterator[str]:
             differences = list(_other_numbers(row))
         except DAMAGE:
             differences = []
-        yield differences[0] if differences else f"{row.table} was changed after it was published: its SHA-256 is not the one in {row.study.path}"
+        yield (
+            differences[0]
+            if differences
+            else f"{row.table} was changed after it was published: its SHA-256 is not the one in {row.study.path}"
+        )
 
 
 def _other_numbers(row: TableRow) -> Iterator[str]:
@@ -159,14 +161,18 @@ def _own(artifact: Artifact, found: Verification) -> Iterator[str]:
             yield f"{file} has another SHA-256 than record.json says"
     payload = payload_folder(artifact.path, manifest.kind)
     gone = [payload / entry.path for entry in manifest.files if not (payload / entry.path).is_file()]
-    if manifest.kind == "study" and gone:
-        found.absent += gone
-        yield from (f"{payload / entry.path} has another SHA-256 than {artifact.path} says" for entry in manifest.files if payload / entry.path not in gone and sha256_file(payload / entry.path) != entry.sha256)
+    if manifest.kind == "study":
+        # Figures and the report stand beside the number, not below it: a clone may lack them, but they may not differ.
+        found.beside += gone
+        found.files += len(manifest.files) - len(gone)
+        yield from (
+            f"{payload / entry.path} has another SHA-256 than {artifact.path} says"
+            for entry in manifest.files
+            if payload / entry.path not in gone and sha256_file(payload / entry.path) != entry.sha256
+        )
     elif manifest.files and not payload.exists():
         found.absent.append(payload)
     else:
         yield from broken_files(artifact.path)
         found.files += len(manifest.files)
     found.artifacts += 1
-
-

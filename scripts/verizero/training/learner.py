@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import deepspeed
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from verizero.config.optimizers import Optimizer
 from verizero.objective.loss import Objective, loss_sums
 from verizero.policy.logprobs import token_logprobs
 from verizero.training.batches import micro_batches, padded
-from verizero.training.world import World
+from verizero.training.world import World, deepspeed
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -105,7 +104,8 @@ class Learner:
         """
         scores: list[Score | None] = [None] * len(pairs)
         for rows in self._equal_count(micro_batches([len(p) + len(r) for p, r in pairs], self.micro_batch_tokens)):
-            batch = padded(*zip(*([pairs[row] for row in rows] or [_FILLER]), strict=True), device=self.world.device)
+            chosen = [pairs[row] for row in rows] or [_FILLER]
+            batch = padded([pair[0] for pair in chosen], [pair[1] for pair in chosen], device=self.world.device)
             with torch.no_grad():
                 logprobs, entropies = token_logprobs(
                     model or self.module, batch.input_ids, batch.attention_mask, batch.response_mask, self.temperature
@@ -138,7 +138,7 @@ class Learner:
 
     def _micro_batch(
         self, rows: Sequence[TrainRow], objective: Objective
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, "6"]]:
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, " sums"]]:
         """Loss of some rows and what was measured on them; without rows, a loss that is zero and reaches every weight."""
         if not rows:
             batch = padded([_FILLER[0]], [_FILLER[1]], device=self.world.device)

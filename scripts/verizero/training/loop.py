@@ -11,27 +11,26 @@ from typing import Any
 
 from torch import Tensor
 
-from verizero.artifacts.errors import UserError
 from verizero.artifacts.events import EventLog
+from verizero.artifacts.progress import Progress
 from verizero.artifacts.seeds import derive_seed
-from verizero.config.optimizers import Optimizer, Template
+from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec
 from verizero.objective.advantage import advantages
 from verizero.objective.loss import Objective
 from verizero.objective.weight import token_weights
-from verizero.policy.load import load_policy, load_tokenizer, max_positions
-from verizero.policy.prompts import prompt_token_ids
+from verizero.policy.load import load_policy
 from verizero.policy.save import save_policy
-from verizero.problems.problem import Problem
 from verizero.reward.pool import GradingPool
-from verizero.rollout.engine import Sampling
+from verizero.rollout.engine import Engine, Sampling
 from verizero.rollout.start import start_engine
 from verizero.training.batches import prompts_of_step, updates_of_step
 from verizero.training.checkpoint import Checkpoints
-from verizero.training.learner import Learner, TrainRow, learning_rate_at
-from verizero.training.logprob_check import logprob_gap, require_close, to_check
+from verizero.training.clock import Clock
+from verizero.training.learner import Learner, TrainRow, Update, learning_rate_at
+from verizero.training.logprob_check import check_logprobs, to_check
 from verizero.training.metrics import rollout_metrics, update_metrics
-from verizero.training.progress import Clock, Progress
+from verizero.training.prompts import Prompts
 from verizero.training.rollouts import Outcomes, Response, numbered, outcomes
 from verizero.training.walltime import StopRequest
 from verizero.training.world import World
@@ -45,15 +44,6 @@ class Runtime:
     micro_batch_tokens: int = 8192
     save_seconds: float = 120.0
     """State for resuming is saved at least this often, and at each kept step."""
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """The problems that a run trains on, those with too long a prompt left out."""
-
-    problems: list[Problem]
-    token_ids: list[list[int]]
-    too_long: int
 
 
 def train(
@@ -70,47 +60,35 @@ def train(
     Everything random is a function of (seed, purpose, step): a run that was killed and goes on from a saved state does
     what it would have done.
 
+    Args:
+        folder: the Hugging Face folder of the model to start from, which is also the reference policy.
+
     Raises:
         UserError: the engine samples from another policy than the one being trained.
     """
     settings, seed = spec.optimizer, spec.seed
     rollout, objective = settings.rollout, objective_of(settings)
+    sampling = Sampling(rollout.temperature, top_p=1.0, max_tokens=rollout.max_tokens, stop=tuple(spec.template.stop))
     model, tokenizer = load_policy(folder, settings.train_dtype)
-    reference = (
-        load_policy(folder, settings.train_dtype)[0].to(world.device).requires_grad_(False)
-        if objective.kl_coefficient
-        else None
-    )
     learner = Learner(model, settings, world, runtime.micro_batch_tokens)
+    reference = reference_policy(folder, settings, world)
     done = checkpoints.resume(learner.load)
+    engine = engine_of(learner, folder, prompts, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
+    progress = Progress("train", settings.steps, "step", initial=done) if world.first else None
     if log:
         log.keep_through(done)
-    shared: Any = learner.module if settings.zero_stage < 3 else None
-    engine = start_engine(
-        rollout.engine,
-        folder,
-        rollout.dtype,
-        rollout.max_prompt_tokens + rollout.max_tokens,
-        runtime.threads,
-        derive_seed(seed, "engine", world.rank) % 2**31,
-        shared,
-    )
-    sampling = Sampling(
-        temperature=rollout.temperature, max_tokens=rollout.max_tokens, top_p=1.0, stop=tuple(spec.template.stop)
-    )
-    progress, saved_at, saving = Progress(settings.steps, done, world.first), time.monotonic(), 0.0
-    stopping = False
+    saved_at, saving, stopping = time.monotonic(), 0.0, False
 
     with GradingPool(settings.reward.grader, runtime.threads) as grading:
         for step in range(done + 1, settings.steps + 1):
-            clock = Clock(save=saving)  # the state was saved after the last step's line was written
+            clock = Clock(save=saving)  # the last state was saved after its step's line had been written
 
             clock.phase("sync")  # 1. the engine gets the learner's weights
             engine.wake()
             engine.update(learner.named_weights())
 
-            clock.phase("generate")  # 2. each rank samples the completions of its share of the prompts
+            clock.phase("generate")  # 2. each rank samples the completions of its share of the step's prompts
             chosen = prompts_of_step(step, rollout.prompts, len(prompts.problems), seed)
             places = world.share(len(chosen))
             mine = [prompts.token_ids[chosen[place]] for place in places]
@@ -118,83 +96,56 @@ def train(
             responses = numbered(places, mine, engine.generate(mine, rollout.samples, sampling, seeds))
             engine.sleep()
 
-            clock.phase("check")  # 3. is it the learner's policy that was sampled from?
-            checked = to_check(responses, rollout.samples)
-            gap = logprob_gap(
-                checked, learner.score([(response.prompt, response.tokens) for response in checked]), world
-            )
-            require_close(gap, rollout.max_logprob_gap, step)
+            clock.phase("check")  # 3. was it the learner's policy that was sampled from?
+            gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
 
-            clock.phase("grade")  # 4. rewards, known to all ranks
+            clock.phase("grade")  # 4. rewards, which all ranks then know
             golds = [prompts.problems[chosen[response.number // rollout.samples]].answers for response in responses]
-            verdicts = grading.grade_all(
-                [(gold, response.completion.text) for gold, response in zip(golds, responses, strict=True)]
-            )
+            texts = [response.completion.text for response in responses]
+            verdicts = grading.grade_all(list(zip(golds, texts, strict=True)))
             known = Outcomes(world.gather(outcomes(responses, verdicts, settings.reward)), rollout.samples)
 
-            clock.phase("advantage")  # 5. advantages over all responses, weights over all responses of an update
-            advantage = advantages(
-                known.rewards,
-                known.groups,
-                settings.advantage.baseline,
-                settings.advantage.scale,
-                settings.advantage.epsilon,
-            ).tolist()
+            clock.phase("advantage")  # 5. over all responses of the step; weights over all of an update
+            how = settings.advantage
+            advantage = advantages(known.rewards, known.groups, how.baseline, how.scale, how.epsilon).tolist()
             parts = updates_of_step(len(known.rows), settings.updates_per_rollout, seed, step)
-            weight = [0.0] * len(known.rows)
-            for part in parts:
-                for number, value in zip(
-                    part,
-                    token_weights(
-                        known.lengths[part], settings.weight.kind, settings.weight.length or rollout.max_tokens
-                    ).tolist(),
-                    strict=True,
-                ):
-                    weight[number] = value
+            weight = weights_of(parts, known.lengths, settings)
 
-            clock.phase("score")  # 6. log-probabilities before the updates; responses without influence need none
-            used = {
-                response.number: response
-                for response in responses
-                if objective.needs_all_tokens or advantage[response.number] != 0
-            }
-            stale = [used[number] for part in parts[1:] for number in part if number in used]
+            clock.phase("score")  # 6. log-probabilities before the updates, where they are needed
+            used = {n: r for r in responses if advantage[n := r.number] != 0 or objective.needs_all_tokens}
+            stale = [used[n] for part in parts[1:] for n in part if n in used]  # the first update changes their policy
             old = log_probabilities(learner, stale) if len(parts) > 1 else {}
             referred = log_probabilities(learner, list(used.values()), reference) if reference is not None else {}
 
             clock.phase("train")  # 7. one optimizer update for each part of the rollout
-            updates = []
-            for part in parts:
+            updates: list[Update] = []
+            for number, part in enumerate(parts, (step - 1) * len(parts)):
                 rows = [
-                    TrainRow(used[n].prompt, used[n].tokens, old.get(n), referred.get(n), advantage[n], weight[n])
-                    for n in part
-                    if n in used
+                    train_row(used[n], old.get(n), referred.get(n), advantage[n], weight[n]) for n in part if n in used
                 ]
-                rate = learning_rate_at(
-                    (step - 1) * len(parts) + len(updates), settings.learning_rate, settings.warmup_steps
-                )
+                rate = learning_rate_at(number, settings.learning_rate, settings.warmup_steps)
                 updates.append(learner.update(rows, objective, rate))
 
-            clock.phase("log")  # 8. what was measured
-            metrics = rollout_metrics(known, settings.reward)
-            metrics |= update_metrics(updates, int(known.lengths.sum()), reference is not None)
-            metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
-            clock.phase("save")  # 9. weights of the kept steps; state to go on from
+            clock.phase("save")  # 8. the weights of kept steps
             kept = step in settings.kept_steps()
-            stop.step_done()
-            stopping, save = map(
-                bool, world.maxima([stop.due(), kept or time.monotonic() - saved_at >= runtime.save_seconds])
-            )
             if kept:
                 weights = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
                 checkpoints.keep(
-                    step, partial(save_policy, model, tokenizer, dtype=settings.train_dtype, weights=weights)
+                    step, partial(save_policy, model, tokenizer, dtype=settings.train_dtype, state=weights)
                 )
             clock.phase(None)
-            timing = clock.timing(int(known.lengths.sum()))
-            if log:
+
+            tokens = int(known.lengths.sum())  # 9. what was measured
+            metrics = rollout_metrics(known, settings.reward) | update_metrics(updates, tokens, reference is not None)
+            metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
+            timing = clock.timing(tokens)
+            if log and progress:
                 log.write(step, metrics, timing)
-            progress.step(step, metrics["reward_mean"], timing["tokens_per_second"])
+                progress.advance(reward=metrics["reward_mean"], tokens_per_second=timing["tokens_per_second"])
+
+            stop.step_done()  # 10. a state to go on from; all ranks decide alike
+            saving_due = kept or time.monotonic() - saved_at >= runtime.save_seconds
+            stopping, save = (bool(value) for value in world.maxima([stop.due(), saving_due]))
             begin, saving = time.monotonic(), 0.0
             if save or stopping:
                 checkpoints.save(step, learner.save)
@@ -202,30 +153,8 @@ def train(
                 saving = saved_at - begin
             if stopping:
                 break
-    progress.close()
     engine.close()
     return not stopping or step == settings.steps
-
-
-def readable_prompts(problems: Sequence[Problem], template: Template, folder: Path, settings: Optimizer) -> Prompts:
-    """The prompts that are not too long.
-
-    Raises:
-        UserError: none is left, or the model cannot read the longest of them with its completion.
-    """
-    tokenizer = load_tokenizer(folder)
-    limit, answer = settings.rollout.max_prompt_tokens, settings.rollout.max_tokens
-    pairs = [(problem, prompt_token_ids(tokenizer, template, problem.problem)) for problem in problems]
-    kept = [(problem, ids) for problem, ids in pairs if len(ids) <= limit]
-    if not kept:
-        raise UserError(f"none of the {len(problems)} prompts has at most rollout.max_prompt_tokens = {limit} tokens")
-    longest = max(len(ids) for _, ids in kept)
-    if longest + answer > (positions := max_positions(folder)):
-        raise UserError(
-            f"the longest prompt has {longest} tokens and rollout.max_tokens is {answer}, but the model reads {positions} in all; "
-            f"lower rollout.max_tokens or rollout.max_prompt_tokens"
-        )
-    return Prompts([problem for problem, _ in kept], [ids for _, ids in kept], len(pairs) - len(kept))
 
 
 def objective_of(settings: Optimizer) -> Objective:
@@ -240,7 +169,42 @@ def objective_of(settings: Optimizer) -> Objective:
     )
 
 
+def reference_policy(folder: Path, settings: Optimizer, world: World) -> Any:
+    """The base model, frozen, where the objective needs it; whole on each rank."""
+    if settings.kl.coefficient == 0:
+        return None
+    return load_policy(folder, settings.train_dtype)[0].to(world.device).requires_grad_(False)
+
+
+def engine_of(learner: Learner, folder: Path, prompts: Prompts, runtime: Runtime, seed: int) -> Engine:
+    """The engine of this rank; the embedded one samples from the learner's own tensors, unless ZeRO 3 shards them."""
+    rollout, rank = learner.settings.rollout, learner.world.rank
+    shared = learner.module if learner.settings.zero_stage < 3 else None
+    reach = prompts.longest + rollout.max_tokens
+    own_seed = derive_seed(seed, "engine", rank) % 2**31
+    return start_engine(rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared)
+
+
+def weights_of(parts: Sequence[Sequence[int]], lengths: Tensor, settings: Optimizer) -> list[float]:
+    """The weight of each token of a response, by the response's number; an update's weights know only its own part."""
+    weight = [0.0] * len(lengths)
+    for part in parts:
+        found = token_weights(
+            lengths[list(part)], settings.weight.kind, settings.weight.length or settings.rollout.max_tokens
+        )
+        for number, value in zip(part, found.tolist(), strict=True):
+            weight[number] = value
+    return weight
+
+
 def log_probabilities(learner: Learner, responses: Sequence[Response], model: Any = None) -> dict[int, Tensor]:
     """Log-probabilities of responses by their number, under the learner's policy or another model."""
     scores = learner.score([(response.prompt, response.tokens) for response in responses], model)
     return {response.number: score.logprobs for response, score in zip(responses, scores, strict=True)}
+
+
+def train_row(
+    response: Response, old: Tensor | None, referred: Tensor | None, advantage: float, weight: float
+) -> TrainRow:
+    """A response as an update sees it."""
+    return TrainRow(response.prompt, response.tokens, old, referred, advantage, weight)

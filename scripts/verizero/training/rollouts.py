@@ -88,7 +88,7 @@ def numbered(
 
 
 def outcomes(responses: Sequence[Response], verdicts: Sequence[Verdict], rule: Reward) -> list[Outcome]:
-    """This rank's responses with what they earn."""
+    """What this rank's responses earn."""
     return [
         Outcome(
             number=response.number,

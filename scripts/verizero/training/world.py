@@ -9,10 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-os.environ.setdefault("DS_BUILD_OPS", "0")
-
 import torch
 import torch.distributed as dist
+
+os.environ.setdefault("DS_BUILD_OPS", "0")
+if not torch.cuda.is_available():
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its imports use names that its dependencies have deprecated
+    import deepspeed  # reads the environment that was set above
 
 T = TypeVar("T")
 
@@ -80,19 +85,13 @@ def start_world(threads: int | None = None) -> World:
     if threads:
         torch.set_num_threads(threads)
     cuda = torch.cuda.is_available()
-    if not cuda:
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     if "WORLD_SIZE" not in os.environ:
         os.environ.update(
             RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(_free_port())
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # DeepSpeed's imports use names that its dependencies have deprecated
-        import deepspeed
-
-    # DeepSpeed would compile this shared-memory all-reduce with g++ (a minute, and a failure where there is no
-    # compiler); gloo does the same work.
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    # DeepSpeed would compile a shared-memory all-reduce with g++ (a minute, and a failure where there is no compiler); gloo
+    # does the same work. The table is set rather than changed: reading it makes DeepSpeed try the compiler on every op.
+    vars(deepspeed.ops)["__compatible_ops__"] = {"deepspeed_shm_comm": False}
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)

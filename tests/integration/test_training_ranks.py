@@ -1,0 +1,76 @@
+"""Two processes under torchrun give the run that one process gives, at every ZeRO stage, and resume bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.deepspeed, pytest.mark.slow]
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+from training_inputs import make_inputs, recipe  # noqa: E402
+
+PROGRAM = Path(__file__).parents[2] / "scripts" / "train.py"
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return make_inputs(tmp_path_factory.mktemp("inputs") / "results")
+
+
+def train(inputs, results, *options, processes, expected=0, **changes):
+    out = results / "runs" / "ranks" / "manifest.json"
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+    command = [sys.executable, *launcher, str(PROGRAM), "--spec", recipe(steps=4, **changes), "--run", "ranks"]
+    command += ["--model", str(inputs[0]), "--dataset", str(inputs[1]), "--out", str(out), *options]
+    done = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == expected, done.stderr[-4000:]
+    return out, done.stderr
+
+
+def curves(out):
+    return [json.loads(line) for line in (out.parent / "payload" / "curves.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def alone(inputs, tmp_path_factory):
+    return train(inputs, tmp_path_factory.mktemp("alone") / "results", processes=1)[0]
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_two_processes_give_the_run_of_one(inputs, alone, tmp_path, stage):
+    # five prompts: the ranks have unequal shares
+    out, _ = train(inputs, tmp_path / "results", processes=2, zero_stage=stage)
+    for row, partner in zip(curves(alone), curves(out), strict=True):
+        for name, value in row.items():
+            expected = value if value is None else pytest.approx(value, rel=2e-3, abs=2e-5)
+            assert partner[name] == expected, (row["step"], name)
+    one, two = (load_file(path.parent / "payload" / "step-4" / "model.safetensors") for path in (alone, out))
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, atol=2e-4, rtol=0.0)
+
+
+@pytest.mark.parametrize("stage", [1, 3])
+def test_two_processes_resume_bit_for_bit(inputs, tmp_path, stage):
+    whole, _ = train(inputs, tmp_path / "whole" / "results", processes=2, zero_stage=stage)
+    cut = tmp_path / "cut" / "results"
+    # torchrun reports a worker's exit code 75 as its own failure; the states are there all the same
+    train(inputs, cut, "--minutes", "0", processes=2, expected=1, zero_stage=stage)
+    resumed, _ = train(inputs, cut, processes=2, zero_stage=stage)
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_a_state_of_two_processes_is_not_taken_up_by_one(inputs, tmp_path):
+    train(inputs, tmp_path / "results", "--minutes", "0", processes=2, expected=1)
+    _, said = train(inputs, tmp_path / "results", processes=1, expected=2)
+    assert "saved by 2 processes and this run has 1" in said

@@ -1,0 +1,150 @@
+"""`scripts/train.py` as a command: killed, cut by a time limit, stopped by a signal, and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.deepspeed, pytest.mark.slow]
+
+pytest.importorskip("torch")
+
+from training_inputs import make_inputs, recipe  # noqa: E402
+
+from verizero.artifacts.manifest import broken_files  # noqa: E402
+
+PROGRAM = Path(__file__).parents[2] / "scripts" / "train.py"
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return make_inputs(tmp_path_factory.mktemp("inputs") / "results")
+
+
+class Run:
+    """One run of the command in its own results folder."""
+
+    def __init__(self, inputs, results, **changes):
+        self.out = results / "runs" / "unsure.digits.plain.test.s1" / "manifest.json"
+        options = {"--spec": recipe(steps=STEPS, checkpoints=[3], **changes), "--run": "unsure.digits.plain.test.s1"}
+        options |= {"--model": inputs[0], "--dataset": inputs[1], "--out": self.out}
+        self.command = [sys.executable, str(PROGRAM), *(str(word) for pair in options.items() for word in pair)]
+        self.scratch = results / ".scratch"
+
+    def start(self, *options):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen([*self.command, *options], env=environment, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, *options):
+        """The exit code, and what was said."""
+        process = self.start(*options)
+        said = process.communicate(timeout=300)[1]
+        return process.returncode, said
+
+    def kill_when(self, happened, *options):
+        """Start, and send SIGKILL as soon as something is to be seen in scratch; whether it came to that."""
+        process = self.start(*options)
+        while process.poll() is None:
+            if happened(self):
+                process.kill()
+                break
+            time.sleep(0.0005)
+        process.communicate()
+        return process.returncode == -signal.SIGKILL
+
+    def steps_logged(self):
+        return sum(log.read_text().count("\n") for log in self.scratch.glob("*/events.jsonl"))
+
+    def found(self, pattern):
+        return any(self.scratch.glob(pattern))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(inputs, tmp_path_factory):
+    run = Run(inputs, tmp_path_factory.mktemp("whole") / "results")
+    code, said = run.finish()
+    assert code == 0, said
+    return run.out
+
+
+def test_the_payload_is_the_kept_steps_and_the_curves(uninterrupted):
+    payload, manifest = uninterrupted.parent / "payload", json.loads(uninterrupted.read_text())
+    assert sorted(path.name for path in payload.iterdir()) == ["curves.jsonl", "step-3", f"step-{STEPS}"]
+    curves = [json.loads(line) for line in (payload / "curves.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in curves] == list(range(1, STEPS + 1))
+    assert not any(name.startswith("seconds") for row in curves for name in row)
+    events = [json.loads(line) for line in (uninterrupted.parent / "events.jsonl").read_text().splitlines()]
+    assert [{"step": event["step"], **event["metrics"]} for event in events] == curves
+    assert manifest["seeds"] == [1]
+    assert manifest["counts"] == {
+        "steps": 8,
+        "prompts": 10,
+        "prompts_too_long": 1,
+        "completions": 160,
+        "tokens": sum(row["tokens"] for row in curves),
+    }
+    assert broken_files(uninterrupted) == []
+
+
+def test_killed_at_several_moments_ends_with_the_same_weights_and_curves(inputs, uninterrupted, tmp_path):
+    run = Run(inputs, tmp_path / "results")
+    often = ("--save-seconds", "0")
+    moments = {
+        "before the first state": lambda run: run.steps_logged() >= 1,
+        "during the save of a state": lambda run: run.found("*/state/.partial/learner"),
+        "during the export of kept weights": lambda run: run.found("*/kept/.partial/*"),
+        "between two updates or during a rollout": lambda run: run.steps_logged() >= 6,
+        "at the very end": lambda run: run.found(f"*/state/step-{STEPS}"),
+    }
+    killed = [name for name, happened in moments.items() if run.kill_when(happened, *often)]
+    assert len(killed) >= 4, killed
+    assert not run.out.exists()
+    code, said = run.finish()
+    assert code == 0, said
+    assert run.out.read_bytes() == uninterrupted.read_bytes(), "equal manifests: every file has the same SHA-256"
+    attempts = json.loads((run.out.parent / "record.json").read_text())["attempts"]
+    assert [attempt["outcome"] for attempt in attempts] == ["killed"] * len(killed) + ["done"]
+    assert not run.scratch.exists() or not any(run.scratch.iterdir())
+
+
+def test_a_run_that_meets_its_time_limit_goes_on_where_it_stopped(inputs, uninterrupted, tmp_path):
+    run = Run(inputs, tmp_path / "results")
+    code, said = run.finish("--minutes", "0")
+    assert code == 75, said
+    assert "the state is saved" in said
+    assert run.steps_logged() == 1, "one step is always made, so that restarts come to an end"
+    assert run.finish()[0] == 0
+    assert run.out.read_bytes() == uninterrupted.read_bytes()
+    attempts = json.loads((run.out.parent / "record.json").read_text())["attempts"]
+    assert [attempt["outcome"] for attempt in attempts] == ["paused", "done"]
+
+
+def test_a_signal_saves_and_asks_to_be_started_again(inputs, uninterrupted, tmp_path):
+    run = Run(inputs, tmp_path / "results")
+    process = run.start()
+    while run.steps_logged() < 2 and process.poll() is None:
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 75, said
+    assert "SIGTERM" in said
+    assert 2 <= run.steps_logged() < STEPS
+    assert run.finish()[0] == 0
+    assert run.out.read_bytes() == uninterrupted.read_bytes()
+
+
+def test_a_spec_that_is_wrong_is_one_sentence(inputs, tmp_path):
+    run = Run(inputs, tmp_path / "results", learning_rate=-1.0)
+    code, said = run.finish()
+    assert code == 2
+    assert said.startswith("error: ")
+    assert "learning_rate" in said
+    assert "Traceback" not in said

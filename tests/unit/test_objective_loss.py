@@ -1,0 +1,270 @@
+"""The objective: closed-form values (papers.md section 12 c, d, e), numbers that other trainers' code gives, and invariances."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from verizero.objective.advantage import advantages
+from verizero.objective.kl import kl
+from verizero.objective.loss import Objective, loss_sums
+from verizero.objective.surrogate import surrogate
+from verizero.objective.weight import token_weights
+
+KINDS = ["sequence", "token", "constant"]
+LENGTHS = torch.tensor([5, 3, 4, 2, 5, 1])
+MASK = torch.arange(5) < LENGTHS[:, None]
+ADVANTAGE = advantages(
+    torch.tensor([1.0, 0, 0, 1, 1, 0]), torch.tensor([0, 0, 0, 1, 1, 1]), "group-mean", "group-std", 1e-6
+)
+# A batch on which verl's loss functions were run (trainers.md 1.6); drawn once with torch.manual_seed(0).
+OLD = torch.tensor(
+    [
+        [-0.9925131798, -1.5364435911, -0.1769548655, -0.2640609741, -0.6148456335],
+        [-1.2681573629, -0.9801868200, -1.7928894758, -0.9112559557, -1.2646125555],
+        [-0.6977869272, -0.8034346104, -0.0446515083, -0.3377178907, -0.5877768993],
+        [-1.0370435715, -1.3953351974, -1.6000227928, -0.3220589161, -0.5645371675],
+        [-1.3632171154, -1.8303879499, -0.7941998243, -1.7483117580, -0.8388166428],
+        [-1.1058140993, -1.9054762125, -0.0723296404, -0.3704620600, -0.7468347549],
+    ]
+)
+LOGPROB = torch.tensor(
+    [
+        [-1.0499026775, -1.5810873508, -0.4223881066, -0.2514238656, -0.8119164109],
+        [-1.1687914133, -0.8043084741, -1.7479250431, -1.2476818562, -2.1910293102],
+        [-0.7387107611, -0.4864570200, -0.1605185866, -0.3167148829, -0.3500476778],
+        [-0.4202665091, -1.1924014091, -1.8364360332, -0.5497581363, -0.1965486109],
+        [-0.9188906550, -1.3144383430, -1.3925657273, -1.8258465528, -0.6606117487],
+        [-0.5757041574, -2.5572066307, -0.2922270894, -0.5623957515, -0.9467073679],
+    ]
+)
+
+
+def loss(
+    weight,
+    *,
+    clip_high=0.2,
+    logprob=LOGPROB,
+    old=OLD,
+    advantage=ADVANTAGE,
+    mask=MASK,
+    entropy=None,
+    reference=None,
+    **coefficients,
+):
+    objective = Objective("clip", 0.2, clip_high, **coefficients)
+    return loss_sums(
+        objective,
+        logprob,
+        torch.zeros_like(logprob) if entropy is None else entropy,
+        old,
+        reference,
+        advantage,
+        weight,
+        mask,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "clip_high", "expected"),
+    [
+        ("token", 0.2, -0.159292),
+        ("sequence", 0.2, 0.149429),
+        ("constant", 0.2, -0.106195),
+        ("token", 0.28, -0.166942),
+        ("sequence", 0.28, 0.141299),
+        ("constant", 0.28, -0.111294),
+    ],
+)
+def test_clipped_losses_equal_those_of_verl(kind, clip_high, expected):
+    found = loss(token_weights(LENGTHS, kind, 5), clip_high=clip_high)
+    assert float(found.loss) == pytest.approx(expected, abs=2e-6)
+
+
+def test_clipped_loss_equals_that_of_nemo_rl():
+    old, new = torch.tensor([[-1.0, -1.0, -1.0]]), torch.tensor([[-1.69315, -1.0, -0.59453]])
+    per_token, clipped = surrogate(new, old, torch.tensor([[1.0, -1.0, 2.0]]), "clip", 0.2, 0.2)
+    assert float(per_token.mean()) == pytest.approx(-0.6333, abs=5e-5)
+    assert clipped.tolist() == [[False, False, True]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("sequence", (1 / 20, 1 / 200)), ("constant", (1 / 6000, 1 / 6000)), ("token", (1 / 110, 1 / 110))],
+)
+def test_a_token_of_a_long_wrong_answer_weighs_less_in_grpo_only(kind, expected):
+    assert token_weights(torch.tensor([10, 100]), kind, 3000).tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_response_without_tokens_counts_for_nothing(kind):
+    first, last = token_weights(torch.tensor([10, 100]), kind, 50).tolist()
+    assert token_weights(torch.tensor([10, 0, 100]), kind, 50).tolist() == pytest.approx([first, 0.0, last])
+
+
+def test_an_update_without_tokens_is_refused():
+    with pytest.raises(ValueError, match="at least one token"):
+        token_weights(torch.tensor([0, 0]), "token")
+
+
+@given(st.floats(-8, 0), st.floats(-8, 0))
+def test_k3_is_never_negative_and_zero_only_for_equal_probabilities(logprob, other):
+    found = float(
+        kl(torch.tensor([[logprob]], dtype=torch.float64), torch.tensor([[other]], dtype=torch.float64), "k3")
+    )
+    assert found >= 0
+    if abs(logprob - other) > 1e-6:
+        assert found > 0
+
+
+def test_estimators_of_the_divergence():
+    logprob, other = torch.tensor([[-1.0]]), torch.tensor([[-1.5]])
+    assert [float(kl(logprob, other, kind)) for kind in ("k1", "k2", "k3")] == pytest.approx(
+        [0.5, 0.125, 0.106531], abs=1e-6
+    )
+
+
+def test_k1_and_k3_are_unbiased():
+    policy, other = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.3, 0.3, 0.4])
+    exact = float((policy * (policy / other).log()).sum())
+    for kind in ("k1", "k3"):
+        assert float((policy * kl(policy.log()[None], other.log()[None], kind)[0]).sum()) == pytest.approx(
+            exact, abs=1e-6
+        )
+
+
+def test_a_positive_entropy_coefficient_rewards_entropy():
+    weight = token_weights(LENGTHS, "token")
+    low, high = (
+        loss(weight, entropy=torch.full_like(OLD, value), entropy_coefficient=0.01).loss for value in (0.1, 0.9)
+    )
+    assert float(high - low) == pytest.approx(-0.01 * 0.8, abs=1e-6)
+
+
+def test_the_divergence_enters_with_the_weight_of_its_token():
+    weight = token_weights(LENGTHS, "sequence")
+    with_kl = loss(weight, reference=OLD, kl_coefficient=0.04)
+    expected = float(loss(weight).loss) + 0.04 * float((weight[:, None] * kl(LOGPROB, OLD, "k3") * MASK).sum())
+    assert float(with_kl.loss) == pytest.approx(expected, abs=1e-6)
+    assert float(with_kl.kl_reference) == pytest.approx(float((kl(LOGPROB, OLD, "k3") * MASK).sum()), rel=1e-5)
+
+
+def test_a_divergence_without_a_reference_is_refused():
+    with pytest.raises(ValueError, match="reference policy"):
+        loss(token_weights(LENGTHS, "token"), kl_coefficient=0.1)
+
+
+def test_the_gradient_is_that_of_finite_differences():
+    torch.manual_seed(1)
+    logprob, old, reference = (value.double() for value in (LOGPROB, OLD, OLD + 0.1))
+    logits = torch.randn(*OLD.shape, dtype=torch.float64)
+    weight, advantage = token_weights(LENGTHS, "sequence").double(), ADVANTAGE.double()
+
+    def whole(values):
+        objective = Objective("clip", 0.2, 0.28, kl_coefficient=0.1, entropy_coefficient=0.05)
+        return loss_sums(objective, values, values * logits, old, reference, advantage, weight, MASK).loss
+
+    assert torch.autograd.gradcheck(whole, logprob.requires_grad_())
+
+
+def test_reinforce_has_the_gradient_of_clip_on_policy():
+    gradients = []
+    for kind in ("clip", "reinforce"):
+        logprob = OLD.clone().requires_grad_()
+        sums = loss_sums(
+            Objective(kind, 0.2, 0.2),
+            logprob,
+            torch.zeros_like(OLD),
+            OLD,
+            None,
+            ADVANTAGE,
+            token_weights(LENGTHS, "token"),
+            MASK,
+        )
+        gradients.append(torch.autograd.grad(sums.loss, logprob)[0])
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_what_stands_outside_a_response_has_neither_value_nor_gradient():
+    weight = token_weights(LENGTHS, "token")
+    absurd = LOGPROB.masked_fill(~MASK, float("nan")).requires_grad_()
+    found = loss(weight, logprob=absurd, old=OLD.masked_fill(~MASK, float("-inf"))).loss
+    gradient = torch.autograd.grad(found, absurd)[0]
+    assert float(found) == pytest.approx(float(loss(weight).loss))
+    assert (gradient[~MASK] == 0).all()
+    assert (gradient[MASK] != 0).any()
+
+
+def test_clipped_tokens_are_counted_and_have_no_gradient():
+    logprob = (OLD + 0.5).requires_grad_()
+    up = torch.ones(len(OLD))
+    found = loss(token_weights(LENGTHS, "token"), logprob=logprob, advantage=up)
+    assert int(found.clipped) == int(LENGTHS.sum())
+    assert (torch.autograd.grad(found.loss, logprob)[0] == 0).all()
+    assert int(loss(token_weights(LENGTHS, "token"), logprob=OLD + 0.5, advantage=-up).clipped) == 0
+
+
+@st.composite
+def splits(draw):
+    """A permutation of the six responses, cut into consecutive parts."""
+    order = draw(st.permutations(range(6)))
+    cuts = sorted(draw(st.sets(st.integers(1, 5))))
+    return [list(order[a:b]) for a, b in zip([0, *cuts], [*cuts, 6], strict=True)]
+
+
+@settings(max_examples=60)
+@given(splits(), st.sampled_from(KINDS))
+def test_micro_batches_ranks_and_order_cannot_change_loss_or_gradient(parts, kind):
+    weight = token_weights(LENGTHS, kind, 5)
+    coefficients = {"kl_coefficient": 0.1, "entropy_coefficient": 0.01}
+
+    def of(rows, logprob):
+        width = int(LENGTHS[rows].max())  # each part is padded to its own longest row
+        cut = [value[rows, :width] for value in (logprob, OLD, OLD + 0.1, MASK)]
+        return loss(
+            weight[rows],
+            logprob=cut[0],
+            old=cut[1],
+            reference=cut[2],
+            mask=cut[3],
+            entropy=cut[0] * 0.3,
+            advantage=ADVANTAGE[rows],
+            **coefficients,
+        )
+
+    whole, pieces = LOGPROB.clone().requires_grad_(), LOGPROB.clone().requires_grad_()
+    at_once = of(list(range(6)), whole)
+    in_parts = [of(rows, pieces) for rows in parts]
+    torch.testing.assert_close(sum(part.loss for part in in_parts), at_once.loss, atol=1e-6, rtol=1e-5)
+    assert sum(int(part.clipped) for part in in_parts) == int(at_once.clipped)
+    gradients = (
+        torch.autograd.grad(at_once.loss, whole)[0],
+        torch.autograd.grad(sum(part.loss for part in in_parts), pieces)[0],
+    )
+    torch.testing.assert_close(*gradients, atol=1e-6, rtol=1e-5)
+
+
+@given(splits())
+def test_averaging_over_ranks_a_loss_multiplied_by_their_number_is_the_sum(parts):
+    weight = token_weights(LENGTHS, "sequence")
+    ranks = len(parts)
+    averaged = (
+        sum(
+            ranks
+            * loss(weight[rows], logprob=LOGPROB[rows], old=OLD[rows], mask=MASK[rows], advantage=ADVANTAGE[rows]).loss
+            for rows in parts
+        )
+        / ranks
+    )
+    torch.testing.assert_close(averaged, loss(weight).loss, atol=1e-6, rtol=1e-5)
+
+
+def test_responses_without_advantage_can_be_left_out_of_the_forward_pass():
+    advantage = ADVANTAGE.clone()
+    advantage[:3] = 0.0
+    weight = token_weights(LENGTHS, "sequence")
+    whole = loss(weight, advantage=advantage).loss
+    kept = loss(weight[3:], logprob=LOGPROB[3:], old=OLD[3:], mask=MASK[3:], advantage=advantage[3:]).loss
+    torch.testing.assert_close(kept, whole)

@@ -1,0 +1,162 @@
+"""What is logged about a step, on batches small enough to count by hand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+import torch
+
+from verizero.artifacts.errors import UserError
+from verizero.config.optimizers import Reward
+from verizero.reward.verdict import Verdict
+from verizero.rollout.engine import Completion
+from verizero.training.learner import Score, Update, engine_config, learning_rate_at
+from verizero.training.logprob_check import LogprobGap, logprob_gap, require_close, to_check
+from verizero.training.metrics import rollout_metrics, update_metrics
+from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes
+from verizero.training.walltime import StopRequest
+from verizero.training.world import World
+
+ALONE = World(rank=0, size=1, device=torch.device("cpu"))
+RULE = Reward()
+
+
+def outcome(number, length, reward, *, correct=None, truncated=False, status="wrong"):
+    return Outcome(number, length, reward, bool(reward) if correct is None else correct, truncated, True, status)
+
+
+STEP = Outcomes(
+    [
+        outcome(0, 10, 1.0, status="correct"),
+        outcome(1, 20, 0.0, truncated=True),
+        outcome(2, 30, 0.0, status="timeout"),
+        outcome(3, 40, 0.0),
+        outcome(4, 6, 1.0, status="correct"),
+        outcome(5, 8, 1.0, status="correct"),
+    ],
+    samples=2,
+)
+
+
+def test_rollout_metrics_of_a_small_step():
+    found = rollout_metrics(STEP, RULE)
+    assert found["reward_mean"] == found["pass_rate"] == 0.5
+    assert found["reward_std"] == pytest.approx(0.3**0.5)
+    assert (found["length_mean"], found["length_correct_mean"], found["length_incorrect_mean"]) == (19.0, 8.0, 30.0)
+    assert found["truncated_share"] == pytest.approx(1 / 6)
+    assert (found["zero_variance_all_wrong"], found["zero_variance_all_right"]) == (
+        pytest.approx(1 / 3),
+        pytest.approx(1 / 3),
+    )
+    assert (found["tokens"], found["verdict_timeout"], found["verdict_error"]) == (114, 1, 0)
+
+
+def test_a_mean_over_nothing_is_none():
+    found = rollout_metrics(Outcomes([outcome(0, 3, 0.0)], samples=1), RULE)
+    assert (found["length_correct_mean"], found["reward_std"]) == (None, None)
+    assert found["length_incorrect_mean"] == 3.0
+
+
+def test_a_truncated_right_answer_is_right_but_earns_nothing():
+    completion = Completion([1, 2], [-0.1, -0.1], "\\boxed{4}", "length")
+    [found] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], RULE)
+    assert (found.correct, found.reward, found.truncated, found.boxed) == (True, 0.0, True, True)
+    [graded] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], Reward(truncated="graded"))
+    assert graded.reward == 1.0
+
+
+def test_clip_fraction_is_of_all_tokens_and_divergence_of_those_seen():
+    updates = [Update(0.1, 1.0, 1e-4, 3.0, 0.5, 0.0, 5.0, 40.0), Update(0.3, 3.0, 2e-4, 1.0, 0.5, 0.0, 5.0, 10.0)]
+    found = update_metrics(updates, tokens=200, with_reference=False)
+    assert found["clip_fraction"] == pytest.approx(4 / 200)
+    assert found["kl_old"] == pytest.approx(1 / 50)
+    assert found["kl_reference"] is None
+    assert (found["loss"], found["grad_norm"], found["learning_rate"]) == (pytest.approx(0.2), 2.0, 2e-4)
+
+
+def test_a_step_that_trains_on_nothing_has_no_divergence():
+    assert update_metrics([Update(0.0, 0.0, 1e-4, 0.0, 0.0, 0.0, 0.0, 0.0)], 10, True)["kl_old"] is None
+
+
+def test_completions_are_numbered_by_place_and_sample():
+    one = Completion([1], [-0.5], "", "stop")
+    found = numbered([6, 7], [[1], [2]], [[one, one], [one, one]])
+    assert [(response.number, response.prompt) for response in found] == [(12, [1]), (13, [1]), (14, [2]), (15, [2])]
+
+
+def responses(*logprobs):
+    return [
+        Response(number, [1], Completion([1] * len(row), list(row), "", "stop")) for number, row in enumerate(logprobs)
+    ]
+
+
+def test_the_gap_is_the_mean_over_tokens():
+    scores = [
+        Score(torch.tensor([-1.0, -2.0, -3.0]), torch.tensor([0.1, 0.2, 0.3])),
+        Score(torch.tensor([-1.0]), torch.tensor([0.8])),
+    ]
+    found = logprob_gap(responses([-1.0, -2.5, -3.0], [-0.5]), scores, ALONE)
+    assert (found.mean, found.max, found.entropy) == (pytest.approx(0.25), pytest.approx(0.5), pytest.approx(0.35))
+
+
+@pytest.mark.parametrize("mean", [0.0501, float("nan"), float("inf")])
+def test_an_engine_with_stale_weights_stops_the_run(mean):
+    with pytest.raises(UserError, match=r"step 12: .*does not sample from the weights"):
+        require_close(LogprobGap(mean, 3.0, 0.1), 0.05, 12)
+
+
+def test_a_small_gap_is_no_reason_to_stop():
+    require_close(LogprobGap(0.05, 3.0, 0.1), 0.05, 12)
+
+
+def test_the_first_response_to_each_prompt_is_checked_until_there_are_enough_tokens():
+    rows = responses(*[[-1.0] * 1500] * 12)
+    assert [response.number for response in to_check(rows, samples=2)] == [0, 2, 4]
+    assert len(to_check(responses([-1.0] * 9000), samples=1)) == 1
+
+
+def test_the_learning_rate_rises_linearly_then_stays():
+    assert [learning_rate_at(update, 1.0, 4) for update in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    assert learning_rate_at(0, 3e-6, 0) == 3e-6
+
+
+def test_a_signal_is_a_reason_to_stop():
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        stop = StopRequest().listen()
+        assert not stop.due()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert stop.due()
+        assert stop.reason == "SIGUSR1"
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_time_is_up_when_another_step_would_not_fit():
+    stop = StopRequest(minutes=0.4 / 60)
+    assert not stop.due()
+    time.sleep(0.2)
+    stop.step_done()
+    assert stop.due()
+
+
+def test_gradients_are_added_in_float32_and_every_step_is_a_boundary(grpo):
+    config = engine_config(grpo, parameters=1000, world=ALONE)
+    assert config["managed_gradient_accumulation"] is False
+    assert config["data_types"]["grad_accum_dtype"] == "fp32"
+    assert config["zero_optimization"]["stage"] == 2
+    assert config["bf16"]["enabled"] is True
+    assert config["gradient_clipping"] == 1.0
+
+
+@pytest.fixture
+def grpo():
+    from pathlib import Path
+
+    from verizero.config.registry import load_registry
+
+    return load_registry(Path(__file__).parents[2] / "config").optimizers["grpo"]
