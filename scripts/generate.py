@@ -43,7 +43,9 @@ def policy_folder(manifest: Path, subject: str) -> Path:
     return folder
 
 
-def sample_member(engine, tokenizer, member: MemberSpec, problems: list[Problem], progress: Progress) -> list[dict[str, object]]:  # noqa: ANN001
+def sample_member(
+    engine, tokenizer, member: MemberSpec, problems: list[Problem], progress: Progress
+) -> list[dict[str, object]]:
     """One row for each completion, by problem and sample."""
     from verizero.policy.prompts import prompt_token_ids
     from verizero.rollout.engine import Sampling
@@ -69,7 +71,9 @@ def sample_member(engine, tokenizer, member: MemberSpec, problems: list[Problem]
                     "tokens": len(completion.token_ids),
                     "finish": completion.finish,
                     "prompt_sha256": digest,
-                    "mean_logprob": round(sum(completion.logprobs) / len(completion.logprobs), 5) if completion.logprobs else None,
+                    "mean_logprob": round(sum(completion.logprobs) / len(completion.logprobs), 5)
+                    if completion.logprobs
+                    else None,
                 }
             )
     return rows
@@ -78,7 +82,9 @@ def sample_member(engine, tokenizer, member: MemberSpec, problems: list[Problem]
 def main() -> None:
     """Keep what is unchanged, sample the rest, write the suite."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spec", required=True, help="JSON, or @FILE; `python scripts/spec.py generate SUBJECT/SUITE` prints it")
+    parser.add_argument(
+        "--spec", required=True, help="JSON, or @FILE; `python scripts/spec.py generate SUBJECT/SUITE` prints it"
+    )
     parser.add_argument("--subject", required=True, help="<model>, <model>.<template> or <run>@<step>")
     parser.add_argument("--suite", required=True)
     parser.add_argument("--policy", type=Path, required=True, help="manifest of the model or of the run")
@@ -94,9 +100,19 @@ def main() -> None:
     inputs = {"policy": arguments.policy, **benchmarks}
     job = Job("suite-samples", f"{arguments.subject}/{arguments.suite}", plain, arguments.out, inputs)
     outs = {name: arguments.out.parent / name / "manifest.json" for name in spec.members}
-    member_inputs = {name: {"policy": arguments.policy, "benchmark": benchmarks[member.benchmark]} for name, member in spec.members.items()}
-    changed = [name for name in sorted(spec.members) if not unchanged(outs[name], plain["members"][name], member_inputs[name], job.code)]
-    print(f"members kept: {', '.join(sorted(set(spec.members) - set(changed))) or 'none'}; to generate: {', '.join(changed) or 'none'}", file=sys.stderr)
+    member_inputs = {
+        name: {"policy": arguments.policy, "benchmark": benchmarks[member.benchmark]}
+        for name, member in spec.members.items()
+    }
+    changed = [
+        name
+        for name in sorted(spec.members)
+        if not unchanged(outs[name], plain["members"][name], member_inputs[name], job.code)
+    ]
+    print(
+        f"members kept: {', '.join(sorted(set(spec.members) - set(changed))) or 'none'}; to generate: {', '.join(changed) or 'none'}",
+        file=sys.stderr,
+    )
     unpinned = sorted({source for path in inputs.values() for source in read_manifest(path).unpinned})
 
     if changed:
@@ -109,12 +125,21 @@ def main() -> None:
         folder = policy_folder(arguments.policy, arguments.subject)
         tokenizer = load_tokenizer(folder)
         first = spec.members[changed[0]]
-        problems = {name: read_problems(open_artifact(benchmarks[spec.members[name].benchmark])[1] / "problems.jsonl") for name in changed}
+        problems = {
+            name: read_problems(open_artifact(benchmarks[spec.members[name].benchmark])[1] / "problems.jsonl")
+            for name in changed
+        }
         engine = start_engine(first.engine, folder, first.dtype, threads=arguments.threads)
         total = sum(len(problems[name]) * spec.members[name].samples for name in changed)
         with Progress(f"generate {arguments.subject}", total, "completion") as progress:
             for name in changed:
-                part = Job("samples", f"{arguments.subject}/{arguments.suite}/{name}", plain["members"][name], outs[name], member_inputs[name])
+                part = Job(
+                    "samples",
+                    f"{arguments.subject}/{arguments.suite}/{name}",
+                    plain["members"][name],
+                    outs[name],
+                    member_inputs[name],
+                )
                 rows = sample_member(engine, tokenizer, spec.members[name], problems[name], progress)
                 write_rows(part.staging / "samples.jsonl.gz", rows)
                 part.publish(

@@ -1,6 +1,6 @@
-"""Prepare a base model: a plain Hugging Face folder, whatever it comes from.
+r"""Prepare a base model: a plain Hugging Face folder, whatever it comes from.
 
-    python scripts/prepare_model.py --spec "$(python scripts/spec.py prepare_model tiny-init)" --name tiny-init \\
+    python scripts/prepare_model.py --spec "$(python scripts/spec.py prepare_model tiny-init)" --name tiny-init \
         --out results/models/tiny-init/manifest.json
 
 Sources: a hub repository at a revision (each file's SHA-256 checked against the registry), a folder, a GGUF file
@@ -42,7 +42,9 @@ def main() -> None:
             from verizero.policy.fetch import hub_folder, local_folder
             from verizero.policy.load import load_policy
 
-            model, tokenizer = load_policy(hub_folder(source) if isinstance(source, Hub) else local_folder(source), spec.dtype)
+            model, tokenizer = load_policy(
+                hub_folder(source) if isinstance(source, Hub) else local_folder(source), spec.dtype
+            )
             unpinned = unpinned_sources(source)
         case source:
             raise UserError(f"the source of {arguments.name} is of kind `{source.kind}`; `pretrain.py` makes that one")
@@ -65,7 +67,9 @@ def main() -> None:
 def unpinned_sources(source: Hub | Folder) -> list[str]:
     """What is not proven about a source's identity, for everyone who uses the model."""
     if isinstance(source, Hub) and source.revision == UNPINNED:
-        return [f"model {source.repo}: the revision is not resolved (`python scripts/pin.py` does it); another download may be another model"]
+        return [
+            f"model {source.repo}: the revision is not resolved (`python scripts/pin.py` does it); another download may be another model"
+        ]
     if isinstance(source, Folder) and source.sha256 is None:
         return [f"model {source.path}: the folder's digest is not in the registry"]
     return []

@@ -36,16 +36,22 @@ def documents_of(problems: list[Problem], tokenizer: PreTrainedTokenizerFast, te
     documents = []
     for problem in problems:
         if problem.solution is None:
-            raise UserError(f"the problem {problem.id} has no solution; pretraining needs a data set whose `fields.solution` is set")
+            raise UserError(
+                f"the problem {problem.id} has no solution; pretraining needs a data set whose `fields.solution` is set"
+            )
         solution = tokenizer(problem.solution, add_special_tokens=False)["input_ids"]
-        documents.append(Document(prompt_token_ids(tokenizer, template, problem.problem), [*solution, tokenizer.eos_token_id]))
+        documents.append(
+            Document(prompt_token_ids(tokenizer, template, problem.problem), [*solution, tokenizer.eos_token_id])
+        )
     return documents
 
 
 def main() -> None:
     """Read, train, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spec", required=True, help="JSON, or @FILE; `python scripts/spec.py pretrain NAME` prints it")
+    parser.add_argument(
+        "--spec", required=True, help="JSON, or @FILE; `python scripts/spec.py pretrain NAME` prints it"
+    )
     parser.add_argument("--name", required=True)
     parser.add_argument("--model", type=Path, required=True, help="manifest of the model to start from")
     parser.add_argument("--dataset", type=Path, required=True, help="manifest of the problems with solutions")
@@ -63,7 +69,9 @@ def main() -> None:
     documents = documents_of(read_problems(dataset_payload / "problems.jsonl"), tokenizer, spec.template)
     longest = max(len(document.prompt) + len(document.solution) for document in documents)
     if longest > model.config.max_position_embeddings:
-        raise UserError(f"{arguments.dataset}: the longest document has {longest} tokens, the model reads {model.config.max_position_embeddings}")
+        raise UserError(
+            f"{arguments.dataset}: the longest document has {longest} tokens, the model reads {model.config.max_position_embeddings}"
+        )
 
     job = Job("model", arguments.name, plain, arguments.out, {"model": arguments.model, "dataset": arguments.dataset})
     curve: list[dict[str, float]] = []

@@ -37,7 +37,10 @@ def main() -> int:
     stale = [path for path, text in files().items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         if arguments.check:
-            print(f"{path.relative_to(FOLDER.parents[1])} is out of date; `python scripts/schema.py` writes it", file=sys.stderr)
+            print(
+                f"{path.relative_to(FOLDER.parents[1])} is out of date; `python scripts/schema.py` writes it",
+                file=sys.stderr,
+            )
         else:
             write_atomic(path, files()[path])
     return int(bool(stale) and arguments.check)

@@ -1,9 +1,9 @@
 """Print the spec of one job: what identifies it, and what its program takes as --spec.
 
-    python scripts/spec.py train tiny.sums.plain.grpo-toy.s1
-    python scripts/spec.py generate tiny.sums.plain.grpo-toy.s1@120/toy
-    python scripts/spec.py prepare_dataset sums
-    python scripts/train.py --spec "$(python scripts/spec.py train RUN)" --model ... --dataset ... --out ...
+python scripts/spec.py train tiny.sums.plain.grpo-toy.s1
+python scripts/spec.py generate tiny.sums.plain.grpo-toy.s1@120/toy
+python scripts/spec.py prepare_dataset sums
+python scripts/train.py --spec "$(python scripts/spec.py train RUN)" --model ... --dataset ... --out ...
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def spec_of(registry: Registry, stage: str, name: str) -> Section:
     if stage in ("prepare_model", "pretrain"):
         return model_spec(registry, _known(name, registry.models, path / "models.yaml"))
     if stage == "prepare_dataset":
-        return dataset_spec(registry, _known(name, {**registry.datasets, **registry.benchmarks}, path / "datasets.yaml"))
+        return dataset_spec(
+            registry, _known(name, {**registry.datasets, **registry.benchmarks}, path / "datasets.yaml")
+        )
     if stage == "train":
         run = parse_run(name)
         _known(run.optimizer, registry.optimizers, registry.root / "optimizers")

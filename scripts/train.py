@@ -3,7 +3,7 @@
     python scripts/train.py --spec "$(python scripts/spec.py train tiny.sums.plain.grpo-toy.s1)" --run tiny.sums.plain.grpo-toy.s1 \
         --model results/models/tiny/manifest.json --dataset results/datasets/sums/manifest.json \
         --out results/runs/tiny.sums.plain.grpo-toy.s1/manifest.json
-    torchrun --nproc-per-node 2 scripts/train.py ...
+    torchrun --standalone --nproc-per-node 2 -- scripts/train.py ...      # the `--` keeps torchrun from reading --run
 
 The payload is a Hugging Face folder `step-<n>/` for each kept step and `curves.jsonl`, one line of measurements a step.
 `events.jsonl` beside the manifest says also how long everything took. A run that is killed goes on from its last saved

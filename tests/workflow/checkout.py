@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "workflow", "config", "scripts", "envs", "pyproject.toml", ".gitignore", ".dvc", ".dvcignore", ".dvcignore", "slurm")
+PARTS = (
+    "Snakefile",
+    "workflow",
+    "config",
+    "scripts",
+    "envs",
+    "pyproject.toml",
+    ".gitignore",
+    ".dvc",
+    ".dvcignore",
+    ".dvcignore",
+    "slurm",
+)
 FAKE_JOB = Path(__file__).with_name("fake_job.py")
 
 
@@ -26,9 +38,13 @@ class Checkout:
         """Run Snakemake at the root of the copy."""
         command = [sys.executable, "-m", "snakemake", *arguments]
         environment = {**os.environ, "VERIZERO_JOB_PYTHON": self.job_python, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
         if check and done.returncode != 0:
-            raise AssertionError(f"snakemake {' '.join(arguments)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}")
+            raise AssertionError(
+                f"snakemake {' '.join(arguments)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
+            )
         return done
 
     def planned(self, *arguments: str) -> set[str]:
@@ -56,7 +72,13 @@ def copy_checkout(target: Path, job_python: str | None = None) -> Checkout:
             (target / part).unlink(missing_ok=True)
             os.symlink(os.readlink(source), target / part)
         elif source.is_dir():
-            shutil.copytree(source, target / part, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp"))
+            shutil.copytree(
+                source,
+                target / part,
+                symlinks=True,
+                dirs_exist_ok=True,
+                ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp"),
+            )
         elif source.is_file():
             shutil.copy2(source, target / part)
     return Checkout(target, job_python or real_job_python())

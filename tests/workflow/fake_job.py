@@ -1,6 +1,6 @@
 """Stands in for a stage program: an artifact with the real identity and a payload that says only that.
 
-    python fake_job.py scripts/train.py --spec ... --out .../manifest.json ...
+python fake_job.py scripts/train.py --spec ... --out .../manifest.json ...
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ for word in sys.argv[1:]:
     else:
         options[list(options)[-1]].append(word)
 out = Path(options["--out"][0])
-inputs = {path: Path(path) for values in options.values() for path in values if path.endswith("manifest.json") and path != str(out)}
+inputs = {
+    path: Path(path)
+    for values in options.values()
+    for path in values
+    if path.endswith("manifest.json") and path != str(out)
+}
 spec = json.loads(options["--spec"][0])
 if program.stem == "aggregate":  # it finds its inputs by itself
     from verizero.analysis.reading import study_inputs

@@ -43,7 +43,14 @@ SUBJECTS = ("tiny.plain", *CHECKPOINTS)
 GRPO, DR_GRPO = trained("grpo-toy"), trained("dr-grpo-toy")
 BASE = evaluated(("tiny.plain",))
 EVERY_EVALUATION = evaluated(SUBJECTS)
-PREPARED = {"models/tiny-init", "models/tiny", "datasets/sums-corpus", "datasets/sums", "datasets/sums-id", "datasets/sums-ood"}
+PREPARED = {
+    "models/tiny-init",
+    "models/tiny",
+    "datasets/sums-corpus",
+    "datasets/sums",
+    "datasets/sums-id",
+    "datasets/sums-ood",
+}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +90,9 @@ def swap_two_learning_rates(checkout: Checkout) -> None:
 
 def reorder_keys(checkout: Checkout) -> None:
     path = checkout.root / "config/optimizers/dr-grpo-toy.yaml"
-    path.write_text("weight: {length: 128, kind: constant}\nadvantage: {scale: none}\nbase: grpo-toy\n", encoding="utf-8")
+    path.write_text(
+        "weight: {length: 128, kind: constant}\nadvantage: {scale: none}\nbase: grpo-toy\n", encoding="utf-8"
+    )
 
 
 def touch_everything(checkout: Checkout) -> None:
@@ -93,33 +102,71 @@ def touch_everything(checkout: Checkout) -> None:
 
 
 def add_option_with_default(checkout: Checkout) -> None:
-    checkout.edit("scripts/verizero/config/optimizers.py", "    note: str | None = None\n", "    note: str | None = None\n    brand_new: bool = False\n")
+    checkout.edit(
+        "scripts/verizero/config/optimizers.py",
+        "    note: str | None = None\n",
+        "    note: str | None = None\n    brand_new: bool = False\n",
+    )
 
 
 def change_a_default(checkout: Checkout) -> None:
-    checkout.edit("scripts/verizero/config/optimizers.py", "max_grad_norm: Positive = 1.0", "max_grad_norm: Positive = 0.5")
+    checkout.edit(
+        "scripts/verizero/config/optimizers.py", "max_grad_norm: Positive = 1.0", "max_grad_norm: Positive = 0.5"
+    )
 
 
 CONTRACT: dict[str, tuple[Edit, set[str]]] = {
     "nothing": (lambda checkout: None, set()),
-    "learning rate of one optimizer": (append("config/optimizers/dr-grpo-toy.yaml", "learning_rate: 2.0e-4\n"), DR_GRPO | STUDY),
-    "learning rate of the base of both": (edit("config/optimizers/grpo-toy.yaml", "1.5e-4", "2.5e-4"), GRPO | DR_GRPO | STUDY),
+    "learning rate of one optimizer": (
+        append("config/optimizers/dr-grpo-toy.yaml", "learning_rate: 2.0e-4\n"),
+        DR_GRPO | STUDY,
+    ),
+    "learning rate of the base of both": (
+        edit("config/optimizers/grpo-toy.yaml", "1.5e-4", "2.5e-4"),
+        GRPO | DR_GRPO | STUDY,
+    ),
     "swapping two values": (swap_two_learning_rates, GRPO | STUDY),
-    "one more seed": (edit("config/studies/demo.yaml", "[1, 2, 3]", "[1, 2, 3, 4]"), trained("grpo-toy", (4,)) | trained("dr-grpo-toy", (4,)) | STUDY),
+    "one more seed": (
+        edit("config/studies/demo.yaml", "[1, 2, 3]", "[1, 2, 3, 4]"),
+        trained("grpo-toy", (4,)) | trained("dr-grpo-toy", (4,)) | STUDY,
+    ),
     "one seed removed": (edit("config/studies/demo.yaml", "[1, 2, 3]", "[1, 3]"), STUDY),
     "order of the seeds": (edit("config/studies/demo.yaml", "[1, 2, 3]", "[3, 2, 1]"), STUDY),
     "the question": (edit("config/studies/demo.yaml", "question: Do", "question: Really, do"), STUDY),
-    "k of one benchmark": (edit("config/registry/suites.yaml", "sums-ood, protocol: sampled-toy, samples: 8", "sums-ood, protocol: sampled-toy, samples: 4"), EVERY_EVALUATION | STUDY),
+    "k of one benchmark": (
+        edit(
+            "config/registry/suites.yaml",
+            "sums-ood, protocol: sampled-toy, samples: 8",
+            "sums-ood, protocol: sampled-toy, samples: 4",
+        ),
+        EVERY_EVALUATION | STUDY,
+    ),
     "a new benchmark in a suite": (
-        edit("config/registry/suites.yaml", "      - {benchmark: sums-ood, ", "      - {benchmark: gsm8k, protocol: greedy-toy}\n      - {benchmark: sums-ood, "),
+        edit(
+            "config/registry/suites.yaml",
+            "      - {benchmark: sums-ood, ",
+            "      - {benchmark: gsm8k, protocol: greedy-toy}\n      - {benchmark: sums-ood, ",
+        ),
         EVERY_EVALUATION | STUDY | {"datasets/gsm8k"},
     ),
-    "a template's text": (edit("config/templates/plain.yaml", "{question}", "{question} "), {"models/tiny"} | BASE | GRPO | DR_GRPO | STUDY),
-    "the text of a template that nothing uses": (edit("config/templates/r1.yaml", "A conversation", "One conversation"), set()),
+    "a template's text": (
+        edit("config/templates/plain.yaml", "{question}", "{question} "),
+        {"models/tiny"} | BASE | GRPO | DR_GRPO | STUDY,
+    ),
+    "the text of a template that nothing uses": (
+        edit("config/templates/r1.yaml", "A conversation", "One conversation"),
+        set(),
+    ),
     "where a template's text comes from": (append("config/templates/plain.yaml", "# a comment\n"), set()),
     "a registry comment": (append("config/registry/models.yaml", "# a comment\n"), set()),
-    "a registry note": (edit("config/registry/benchmarks.yaml", "note: The distribution", "note: This is the distribution"), set()),
-    "an unused registry entry": (edit("config/registry/models.yaml", "max_model_len: 4096", "max_model_len: 8192"), set()),
+    "a registry note": (
+        edit("config/registry/benchmarks.yaml", "note: The distribution", "note: This is the distribution"),
+        set(),
+    ),
+    "an unused registry entry": (
+        edit("config/registry/models.yaml", "max_model_len: 4096", "max_model_len: 8192"),
+        set(),
+    ),
     "key order": (reorder_keys, set()),
     "a problem more in a benchmark": (
         edit("config/registry/benchmarks.yaml", "problems: 256\n    seed: 4", "problems: 257\n    seed: 4"),
@@ -133,11 +180,20 @@ CONTRACT: dict[str, tuple[Edit, set[str]]] = {
     "the plotting code": (append("scripts/verizero/analysis/figures.py", "\nEDITED = 1\n"), STUDY),
     "the grader": (append("scripts/verizero/reward/graders.py", "\nEDITED = 1\n"), GRPO | DR_GRPO | graded() | STUDY),
     "the trainer": (append("scripts/verizero/training/loop.py", "\nEDITED = 1\n"), GRPO | DR_GRPO | STUDY),
-    "the engine": (append("scripts/verizero/rollout/transformers_engine.py", "\nEDITED = 1\n"), GRPO | DR_GRPO | BASE | STUDY),
-    "what every job uses": (append("scripts/verizero/artifacts/job.py", "\nEDITED = 1\n"), PREPARED | GRPO | DR_GRPO | BASE | STUDY),
+    "the engine": (
+        append("scripts/verizero/rollout/transformers_engine.py", "\nEDITED = 1\n"),
+        GRPO | DR_GRPO | BASE | STUDY,
+    ),
+    "what every job uses": (
+        append("scripts/verizero/artifacts/job.py", "\nEDITED = 1\n"),
+        PREPARED | GRPO | DR_GRPO | BASE | STUDY,
+    ),
     "the audit": (append("scripts/verizero/tracking/audit.py", "\nEDITED = 1\n"), set()),
     "touch on every file": (touch_everything, set()),
-    "the tracking URI": (edit("config/config.yaml", "sqlite:///results/mlflow.db", "http://tracking.example.org"), set()),
+    "the tracking URI": (
+        edit("config/config.yaml", "sqlite:///results/mlflow.db", "http://tracking.example.org"),
+        set(),
+    ),
     "threads": (edit("config/config.yaml", "train_threads: 1", "train_threads: 2"), set()),
     "GPUs": (edit("config/config.yaml", "gpus: 0", "gpus: 8"), set()),
 }

@@ -4,9 +4,6 @@ rule aggregate:
         grades=PLAN.grade_manifests(),
     output:
         "results/studies/{study}/manifest.json",
-    params:
-        spec=spec_of("aggregate", "{study}"),
-        code=code_of("aggregate"),
     log:
         "results/logs/aggregate/{study}.log",
     benchmark:
@@ -14,6 +11,9 @@ rule aggregate:
     resources:
         mem_mb=knob("mem_mb"),
         runtime=60,
+    params:
+        spec=spec_of("aggregate", "{study}"),
+        code=code_of("aggregate"),
     message:
         "Tables, figures and report of the study {wildcards.study}"
     shell:

@@ -4,9 +4,6 @@ rule generate:
         benchmarks=lambda wildcards: PLAN.benchmarks(wildcards.subject, wildcards.suite),
     output:
         "results/samples/{subject}/{suite}/manifest.json",
-    params:
-        spec=spec_of("generate", "{subject}/{suite}"),
-        code=code_of("generate"),
     log:
         "results/logs/generate/{subject}/{suite}.log",
     benchmark:
@@ -16,6 +13,9 @@ rule generate:
         gpu=knob("gpus"),
         mem_mb=knob("mem_mb"),
         runtime=knob("generate_minutes"),
+    params:
+        spec=spec_of("generate", "{subject}/{suite}"),
+        code=code_of("generate"),
     message:
         "Sample the completions of {wildcards.subject} on the suite {wildcards.suite}"
     shell:
@@ -29,9 +29,6 @@ rule grade:
         benchmarks=lambda wildcards: PLAN.benchmarks(wildcards.subject, wildcards.suite),
     output:
         "results/grades/{subject}/{suite}/manifest.json",
-    params:
-        spec=spec_of("grade", "{subject}/{suite}"),
-        code=code_of("grade"),
     log:
         "results/logs/grade/{subject}/{suite}.log",
     benchmark:
@@ -39,6 +36,9 @@ rule grade:
     resources:
         mem_mb=knob("mem_mb"),
         runtime=120,
+    params:
+        spec=spec_of("grade", "{subject}/{suite}"),
+        code=code_of("grade"),
     message:
         "Grade the completions of {wildcards.subject} on the suite {wildcards.suite}"
     shell:

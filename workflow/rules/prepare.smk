@@ -1,9 +1,6 @@
 rule prepare_model:
     output:
         "results/models/{model}/manifest.json",
-    params:
-        spec=spec_of("prepare_model", "{model}"),
-        code=code_of("prepare_model"),
     log:
         "results/logs/prepare_model/{model}.log",
     benchmark:
@@ -13,6 +10,9 @@ rule prepare_model:
     resources:
         mem_mb=knob("mem_mb"),
         runtime=60,
+    params:
+        spec=spec_of("prepare_model", "{model}"),
+        code=code_of("prepare_model"),
     message:
         "Prepare the base model {wildcards.model}"
     shell:
@@ -24,9 +24,6 @@ rule prepare_dataset:
         exclude=lambda wildcards: PLAN.excluded(wildcards.dataset),
     output:
         "results/datasets/{dataset}/manifest.json",
-    params:
-        spec=spec_of("prepare_dataset", "{dataset}"),
-        code=code_of("prepare_dataset"),
     log:
         "results/logs/prepare_dataset/{dataset}.log",
     benchmark:
@@ -34,6 +31,9 @@ rule prepare_dataset:
     resources:
         mem_mb=knob("mem_mb"),
         runtime=60,
+    params:
+        spec=spec_of("prepare_dataset", "{dataset}"),
+        code=code_of("prepare_dataset"),
     message:
         "Prepare the problems {wildcards.dataset}"
     shell:
@@ -46,9 +46,6 @@ rule pretrain:
         unpack(lambda wildcards: PLAN.pretrain_inputs(wildcards.model)),
     output:
         "results/models/{model}/manifest.json",
-    params:
-        spec=spec_of("pretrain", "{model}"),
-        code=code_of("pretrain"),
     log:
         "results/logs/pretrain/{model}.log",
     benchmark:
@@ -60,6 +57,9 @@ rule pretrain:
         gpu=knob("gpus"),
         mem_mb=knob("mem_mb"),
         runtime=knob("train_minutes"),
+    params:
+        spec=spec_of("pretrain", "{model}"),
+        code=code_of("pretrain"),
     message:
         "Pretrain {wildcards.model}"
     shell:

@@ -8,14 +8,14 @@ rule track:
         datasets=PLAN.dataset_manifests(),
     output:
         "results/studies/{study}/tracking/manifest.json",
-    params:
-        spec=spec_of("track", "{study}"),
-        code=code_of("track"),
     log:
         "results/logs/track/{study}.log",
     localrule: True
     resources:
         dvc_lock=1,
+    params:
+        spec=spec_of("track", "{study}"),
+        code=code_of("track"),
     message:
         "Register the artifacts of {wildcards.study} with DVC and MLflow"
     shell:

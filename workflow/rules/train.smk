@@ -4,9 +4,6 @@ rule train:
         dataset="results/datasets/{dataset}/manifest.json",
     output:
         "results/runs/{model}.{dataset}.{template}.{optimizer}.s{seed}/manifest.json",
-    params:
-        spec=spec_of("train", "{model}.{dataset}.{template}.{optimizer}.s{seed}"),
-        code=code_of("train"),
     log:
         "results/logs/train/{model}.{dataset}.{template}.{optimizer}.s{seed}.log",
     benchmark:
@@ -17,6 +14,9 @@ rule train:
         mem_mb=knob("mem_mb"),
         runtime=knob("train_minutes"),
         micro_batch_tokens=knob("micro_batch_tokens"),
+    params:
+        spec=spec_of("train", "{model}.{dataset}.{template}.{optimizer}.s{seed}"),
+        code=code_of("train"),
     message:
         "Train {wildcards.model} with {wildcards.optimizer} on {wildcards.dataset}, template {wildcards.template}, seed {wildcards.seed}"
     shell:

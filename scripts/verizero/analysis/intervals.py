@@ -69,6 +69,7 @@ def two_way_interval(values: Array, confidence: float, support: int | None = Non
     `MS_int = sum_si (Y_si - Y_s. - Y_.i + Y..)^2 / ((S-1)(N-1))`,
     `Var(mean) = (MS_seed + MS_prob - MS_int) / (S N)`, degrees of freedom by Satterthwaite (1946, Biometrics 2:110):
     that numerator squared over `MS_seed^2/(S-1) + MS_prob^2/(N-1) + MS_int^2/((S-1)(N-1))`.
+    The degrees of freedom are at least the smallest of the three components'.
     Where the numerator is not positive, the largest mean square (and its degrees of freedom) takes its place.
 
     Args:
@@ -95,7 +96,9 @@ def two_way_interval(values: Array, confidence: float, support: int | None = Non
     )
     numerator = squares[0] + squares[1] - squares[2]
     if numerator > 0:
-        df = float(numerator**2 / (squares**2 / freedom).sum())
+        # the numerator may be a small difference of large squares, and the formula then gives less than one degree of
+        # freedom (and intervals of millions of tokens); it is kept at the smallest that a component has
+        df = max(float(numerator**2 / (squares**2 / freedom).sum()), float(freedom.min()))
     else:
         largest = int(squares.argmax())
         numerator, df = squares[largest], float(freedom[largest])

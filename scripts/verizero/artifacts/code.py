@@ -45,12 +45,12 @@ def _closure(program: Path, root: Path) -> set[str]:
     return seen
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _meaning(path: Path) -> str:
     pieces: list[str] = []
     _serialise(_tree(path), pieces)
@@ -83,10 +83,12 @@ def _serialise(node: ast.AST, pieces: list[str]) -> None:
 
 def _docstrings(body: list[ast.stmt]) -> int:
     first = body[0]
-    return int(isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str))
+    return int(
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _imports(path: Path, root: Path) -> frozenset[str]:
     found: set[str] = set()
     for node in ast.walk(_tree(path)):

@@ -40,7 +40,9 @@ class Job:
         job.publish(counts={...})
     """
 
-    def __init__(self, kind: Kind, id: str, spec: Mapping[str, Any], out: Path, inputs: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self, kind: Kind, id: str, spec: Mapping[str, Any], out: Path, inputs: Mapping[str, Path] | None = None
+    ) -> None:
         if out.name != "manifest.json":
             raise ValueError(f"--out is {out}; an artifact's file is called manifest.json")
         self.kind, self.id, self.spec, self.out = kind, id, dict(spec), out
@@ -150,7 +152,9 @@ class Job:
             stream.write("\n" + json.dumps(note) + "\n")  # the first newline ends a line that a crash cut
 
 
-def scratch_folder(out: Path, kind: str, id: str, spec: Mapping[str, Any], inputs: Mapping[str, str], code: str) -> Path:
+def scratch_folder(
+    out: Path, kind: str, id: str, spec: Mapping[str, Any], inputs: Mapping[str, str], code: str
+) -> Path:
     """Where a job's unfinished state lives: `results/.scratch/<kind>-<id>-<8 hex of what defines it>`.
 
     Inputs and code are in the name, so that a run never resumes from the state of another definition.

@@ -48,7 +48,9 @@ class Manifest(BaseModel):
     payload_md5: str | None = None
     counts: dict[str, int | float | str | None] = {}
     seeds: list[int] = []
-    unpinned: list[str] = Field(default=[], description="Sources whose revision was not resolved; a table that uses them says so.")
+    unpinned: list[str] = Field(
+        default=[], description="Sources whose revision was not resolved; a table that uses them says so."
+    )
 
     def text(self) -> str:
         """The file's content."""
@@ -68,7 +70,9 @@ def read_manifest(path: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UserError(f"{path}: {where}: {first['msg']}; the file is damaged, remove it and run the job again") from None
+        raise UserError(
+            f"{path}: {where}: {first['msg']}; the file is damaged, remove it and run the job again"
+        ) from None
 
 
 def payload_folder(manifest_path: Path, kind: Kind) -> Path:
@@ -92,7 +96,9 @@ def open_artifact(manifest_path: Path) -> tuple[Manifest, Path]:
         if not file.is_file():
             raise UserError(f"{file} is missing; bring it back with `dvc pull {payload}.dvc`")
         if (size := file.stat().st_size) != entry.size:
-            raise UserError(f"{file} has {size} bytes, its manifest says {entry.size}; restore it with `dvc checkout --force {payload}.dvc`")
+            raise UserError(
+                f"{file} has {size} bytes, its manifest says {entry.size}; restore it with `dvc checkout --force {payload}.dvc`"
+            )
     return manifest, payload
 
 

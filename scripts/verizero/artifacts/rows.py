@@ -17,11 +17,14 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     """Write one JSON object a line, gzipped without a time stamp; the number of rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed:
-        with io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as stream:
-            for row in rows:
-                stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-                count += 1
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
+        io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as stream,
+    ):
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+            count += 1
     return count
 
 
@@ -35,7 +38,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     number = 0
     try:
         with opener(path, "rt", encoding="utf-8") as stream:
-            for number, line in enumerate(stream, 1):
+            for number, line in enumerate(stream, 1):  # noqa: B007 (the handler below names it)
                 yield json.loads(line)
     except (EOFError, OSError, zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(f"{path}: damaged after line {number}: {error}") from None

@@ -77,7 +77,10 @@ def parse_subject(text: str) -> Subject:
 
 def runs(study: Study) -> list[Run]:
     """Every run of a study, in the order of its file."""
-    return [Run(*parts) for parts in itertools.product(study.models, study.train_sets, study.templates, study.optimizers, study.seeds)]
+    return [
+        Run(*parts)
+        for parts in itertools.product(study.models, study.train_sets, study.templates, study.optimizers, study.seeds)
+    ]
 
 
 def chosen_steps(study: Study, kept: list[int]) -> list[int]:
@@ -96,7 +99,9 @@ def members(suite: Suite, template: str | None) -> dict[str, Member]:
     return resolved
 
 
-def evaluations(study: Study, kept: Mapping[str, list[int]], own_template: Mapping[str, bool]) -> list[tuple[Subject, str]]:
+def evaluations(
+    study: Study, kept: Mapping[str, list[int]], own_template: Mapping[str, bool]
+) -> list[tuple[Subject, str]]:
     """Every (subject, suite) pair of a study: base models first, then each chosen checkpoint of each run.
 
     Args:

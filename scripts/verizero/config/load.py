@@ -26,7 +26,9 @@ class _UniqueKeys(_Loader):  # type: ignore[misc,valid-type]
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key `{key}` is there twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key `{key}` is there twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
@@ -40,7 +42,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 (a safe loader)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise UserError(f"{path}, line {line}: {error.problem}") from None
@@ -78,7 +80,9 @@ def sentence(model: type[BaseModel], error: ErrorDetails, data: Any, prefix: str
         case "missing":
             return f"`{where}` is missing"
         case "float_type" | "int_type" if isinstance(value, str) and _number(value):
-            return f"`{where}` is the text {value!r}, not a number; YAML wants a point in it: write {_with_point(value)}"
+            return (
+                f"`{where}` is the text {value!r}, not a number; YAML wants a point in it: write {_with_point(value)}"
+            )
         case "literal_error" | "union_tag_invalid":
             context = error.get("ctx", {})
             choices = context.get("expected") or context.get("expected_tags")
@@ -95,7 +99,9 @@ def sentence(model: type[BaseModel], error: ErrorDetails, data: Any, prefix: str
 
 def undefined(path: Path, key: str, name: str, choices: list[str]) -> UserError:
     """A name that nothing defines."""
-    return UserError(f"{path}: `{key}` has `{name}`, which is not defined{_closest(name, choices)}; choices: {', '.join(sorted(choices)) or 'none'}")
+    return UserError(
+        f"{path}: `{key}` has `{name}`, which is not defined{_closest(name, choices)}; choices: {', '.join(sorted(choices)) or 'none'}"
+    )
 
 
 def _closest(word: str, known: list[str]) -> str:
@@ -144,7 +150,12 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> set[s
                 following.append(item)
             elif isinstance(item, type) and issubclass(item, BaseModel) and part in item.model_fields:
                 following.extend(_models(item.model_fields[part].annotation))
-            elif isinstance(item, type) and issubclass(item, BaseModel) and "kind" in item.model_fields and part in get_args(item.model_fields["kind"].annotation):
+            elif (
+                isinstance(item, type)
+                and issubclass(item, BaseModel)
+                and "kind" in item.model_fields
+                and part in get_args(item.model_fields["kind"].annotation)
+            ):
                 following.append(item)
         here = following or here
     return {name for item in here for name in item.model_fields}

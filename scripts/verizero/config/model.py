@@ -40,5 +40,8 @@ class Section(BaseModel):
         """When a spec is read (and only then), what it leaves out has its frozen meaning."""
         if isinstance(data, dict) and info.context and info.context.get("spec"):
             frozen = frozen_defaults().get(cls.__name__, {})
-            return {**{name: value for name, value in frozen.items() if name in cls.model_fields}, **data}  # an option may have been taken away
+            return {
+                **{name: value for name, value in frozen.items() if name in cls.model_fields},
+                **data,
+            }  # an option may have been taken away
         return data

@@ -34,7 +34,9 @@ class Surrogate(Section):
     def order(self) -> Surrogate:
         """A range that ends below its start clips everything."""
         if self.clip_high < self.clip_low:
-            raise ValueError(f"clip_high is {self.clip_high}, below clip_low {self.clip_low}; the clip range is [1 - clip_low, 1 + clip_high]")
+            raise ValueError(
+                f"clip_high is {self.clip_high}, below clip_low {self.clip_low}; the clip range is [1 - clip_low, 1 + clip_high]"
+            )
         return self
 
 
@@ -123,7 +125,9 @@ class Optimizer(Section):
         if beyond := [step for step in self.checkpoints if step > self.steps]:
             raise ValueError(f"checkpoints has {beyond[0]}, but the run ends at step {self.steps}")
         if self.advantage.baseline != "none" and self.rollout.samples < 2:
-            raise ValueError(f"rollout.samples is 1, but the baseline `{self.advantage.baseline}` needs a group of at least 2")
+            raise ValueError(
+                f"rollout.samples is 1, but the baseline `{self.advantage.baseline}` needs a group of at least 2"
+            )
         return self
 
     def kept_steps(self) -> list[int]:

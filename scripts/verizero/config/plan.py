@@ -11,7 +11,16 @@ from verizero.artifacts.errors import UserError
 from verizero.config.expansion import Run, Subject, evaluations, members, parse_subject, runs
 from verizero.config.registry import Registry, load_config, load_registry
 from verizero.config.sources import Pretrained
-from verizero.config.spec import StudySpec, dataset_spec, generate_spec, grade_spec, model_spec, spec_text, study_spec, train_spec
+from verizero.config.spec import (
+    StudySpec,
+    dataset_spec,
+    generate_spec,
+    grade_spec,
+    model_spec,
+    spec_text,
+    study_spec,
+    train_spec,
+)
 from verizero.config.study import Config, Study
 
 
@@ -53,7 +62,9 @@ class Plan:
                 return self._train_spec(name)
             case "generate" | "grade":
                 subject, _, suite = name.partition("/")
-                return spec_text((generate_spec if stage == "generate" else grade_spec)(registry, parse_subject(subject), suite))
+                return spec_text(
+                    (generate_spec if stage == "generate" else grade_spec)(registry, parse_subject(subject), suite)
+                )
             case "aggregate" | "track":
                 return spec_text(self.spec)
         raise ValueError(stage)
@@ -131,5 +142,3 @@ def dataset_manifest(name: str) -> str:
 def run_manifest(run: str) -> str:
     """Where a run's manifest is."""
     return f"results/runs/{run}/manifest.json"
-
-

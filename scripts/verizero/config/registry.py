@@ -60,7 +60,11 @@ class Registry:
     def unpinned(self, study: Study) -> list[str]:
         """The hub sources of a study whose revision nobody resolved, as sentences."""
         found = []
-        sets = {member.benchmark for name in (*study.evaluation.suites, *study.evaluation.probes) for member in self.suites[name].members}
+        sets = {
+            member.benchmark
+            for name in (*study.evaluation.suites, *study.evaluation.probes)
+            for member in self.suites[name].members
+        }
         for name in study.models:
             source = self.models[name].source
             if isinstance(source, Hub) and source.revision == "unpinned":
@@ -118,7 +122,9 @@ def load_registry(root: Path) -> Registry:
 
 def load_config(path: Path, overrides: dict[str, object] | None = None) -> Config:
     """`config.yaml`, with what the command line says over it."""
-    return validated(Config, {**read_yaml(path), **{key: _typed(value) for key, value in (overrides or {}).items()}}, path)
+    return validated(
+        Config, {**read_yaml(path), **{key: _typed(value) for key, value in (overrides or {}).items()}}, path
+    )
 
 
 def _typed(value: object) -> object:
@@ -142,7 +148,9 @@ def _checked_name(name: object, path: Path) -> str:
     try:
         return _NAME.validate_python(name)
     except ValidationError:
-        raise UserError(f"{path}: the name `{name}` must have lower-case letters, digits and single hyphens only") from None
+        raise UserError(
+            f"{path}: the name `{name}` must have lower-case letters, digits and single hyphens only"
+        ) from None
 
 
 def _yaml_files(folder: Path) -> list[Path]:
@@ -183,7 +191,9 @@ def _check(registry: Registry) -> None:
     """What no single entry can know."""
     entries = registry.root / "registry"
     if both := registry.datasets.keys() & registry.benchmarks.keys():
-        raise UserError(f"{entries / 'benchmarks.yaml'}: `{min(both)}` is in datasets.yaml too; training sets and benchmarks share one name space")
+        raise UserError(
+            f"{entries / 'benchmarks.yaml'}: `{min(both)}` is in datasets.yaml too; training sets and benchmarks share one name space"
+        )
     for name, model in registry.models.items():
         if isinstance(model.source, Pretrained):
             _check_pretrained(registry, name, model.source, entries / "models.yaml")
@@ -191,13 +201,19 @@ def _check(registry: Registry) -> None:
         for name, problems in sets.items():
             for excluded in problems.exclude:
                 if excluded not in registry.benchmarks or excluded == name:
-                    raise undefined(entries / file, f"{name}.exclude", excluded, [key for key in registry.benchmarks if key != name])
+                    raise undefined(
+                        entries / file, f"{name}.exclude", excluded, [key for key in registry.benchmarks if key != name]
+                    )
                 if registry.benchmarks[excluded].exclude:
-                    raise UserError(f"{entries / file}: `{name}.exclude` has `{excluded}`, which excludes others itself; chains of exclusion are not followed")
+                    raise UserError(
+                        f"{entries / file}: `{name}.exclude` has `{excluded}`, which excludes others itself; chains of exclusion are not followed"
+                    )
             if problems.select.rule == "random" and problems.select.n is None:
                 raise UserError(f"{entries / file}: `{name}.select.n` is missing; the rule `random` needs it")
             if problems.select.rule == "share" and problems.select.low >= problems.select.high:
-                raise UserError(f"{entries / file}: `{name}.select` has low {problems.select.low}, not below high {problems.select.high}")
+                raise UserError(
+                    f"{entries / file}: `{name}.select` has low {problems.select.low}, not below high {problems.select.high}"
+                )
     for name, suite in registry.suites.items():
         path, ids = entries / "suites.yaml", set()
         for member in suite.members:
@@ -209,10 +225,14 @@ def _check(registry: Registry) -> None:
             if member.template is not None and member.template not in registry.templates:
                 raise undefined(path, key, member.template, list(registry.templates))
             if registry.protocols[member.protocol].temperature == 0 and member.samples > 1:
-                raise UserError(f"{path}: `{key}` wants {member.samples} samples of {member.benchmark} under `{member.protocol}`, which is greedy: they would be equal")
+                raise UserError(
+                    f"{path}: `{key}` wants {member.samples} samples of {member.benchmark} under `{member.protocol}`, which is greedy: they would be equal"
+                )
             identity = (member.benchmark, member.template, member.protocol)
             if identity in ids:
-                raise UserError(f"{path}: `{key}` has {member.benchmark} under `{member.protocol}` and the same template twice")
+                raise UserError(
+                    f"{path}: `{key}` has {member.benchmark} under `{member.protocol}` and the same template twice"
+                )
             ids.add(identity)
 
 

@@ -31,7 +31,9 @@ class Hub(Section):
     def pinned_or_said(cls, revision: str) -> str:
         """A branch or tag moves: it is no identity."""
         if revision != UNPINNED and not (len(revision) == 40 and set(revision) <= set("0123456789abcdef")):
-            raise ValueError(f"revision is {revision!r}; it must be 40 hexadecimal digits (`python scripts/pin.py` resolves them) or `unpinned`")
+            raise ValueError(
+                f"revision is {revision!r}; it must be 40 hexadecimal digits (`python scripts/pin.py` resolves them) or `unpinned`"
+            )
         return revision
 
 

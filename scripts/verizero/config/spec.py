@@ -165,7 +165,9 @@ def read_spec(model: type[S], text: str) -> tuple[S, dict[str, Any]]:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(f"{where}: no JSON ({error}); `python scripts/spec.py STAGE NAME` prints a valid spec") from None
+        raise UserError(
+            f"{where}: no JSON ({error}); `python scripts/spec.py STAGE NAME` prints a valid spec"
+        ) from None
     try:
         typed = model.model_validate_json(text, context={"spec": True})
     except ValidationError as error:
@@ -177,7 +179,12 @@ def model_spec(registry: Registry, name: str) -> ModelSpec | PretrainSpec:
     """For `prepare_model`, or for `pretrain` when the model's source is another model."""
     model: Model = registry.models[name]
     if isinstance(model.source, Pretrained):
-        return PretrainSpec(source=model.source, template=identity(registry.templates[model.source.template]), dtype=model.dtype, max_model_len=model.max_model_len)
+        return PretrainSpec(
+            source=model.source,
+            template=identity(registry.templates[model.source.template]),
+            dtype=model.dtype,
+            max_model_len=model.max_model_len,
+        )
     return ModelSpec(source=model.source, dtype=model.dtype, max_model_len=model.max_model_len)
 
 
@@ -189,7 +196,11 @@ def dataset_spec(registry: Registry, name: str) -> DatasetSpec:
 
 def train_spec(registry: Registry, run: Run) -> TrainSpec:
     """For `train`."""
-    return TrainSpec(optimizer=identity(registry.optimizers[run.optimizer]), template=identity(registry.templates[run.template]), seed=run.seed)
+    return TrainSpec(
+        optimizer=identity(registry.optimizers[run.optimizer]),
+        template=identity(registry.templates[run.template]),
+        seed=run.seed,
+    )
 
 
 def generate_spec(registry: Registry, subject: Subject, suite_name: str) -> GenerateSpec:
@@ -224,13 +235,19 @@ def study_spec(registry: Registry, name: str, study: Study) -> StudySpec:
         name=name,
         study=study,
         kept_steps={optimizer: registry.optimizers[optimizer].kept_steps() for optimizer in sorted(study.optimizers)},
-        own_template={suite: any(member.template is None for member in registry.suites[suite].members) for suite in suites},
+        own_template={
+            suite: any(member.template is None for member in registry.suites[suite].members) for suite in suites
+        },
     )
 
 
 def identity(section: S) -> S:
     """The section without what only readers use."""
-    words = {name for name in ("note", "licence", "source") if name in type(section).model_fields and type(section).model_fields[name].annotation == (str | None)}
+    words = {
+        name
+        for name in ("note", "licence", "source")
+        if name in type(section).model_fields and type(section).model_fields[name].annotation == (str | None)
+    }
     return section.model_copy(update=dict.fromkeys(words))
 
 

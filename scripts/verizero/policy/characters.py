@@ -28,7 +28,9 @@ def character_tokenizer(alphabet: str, max_length: int) -> PreTrainedTokenizerFa
     from transformers import PreTrainedTokenizerFast
 
     if twice := sorted({character for character in alphabet if alphabet.count(character) > 1}):
-        raise UserError(f"source.alphabet of the model has {', '.join(map(repr, twice))} more than once; each character is one token")
+        raise UserError(
+            f"source.alphabet of the model has {', '.join(map(repr, twice))} more than once; each character is one token"
+        )
     vocabulary = {character: number for number, character in enumerate([*alphabet, END, PADDING, UNKNOWN])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = Split(Regex(r"[\s\S]"), behavior="isolated")

@@ -26,13 +26,18 @@ def local_folder(source: Folder) -> Path:
     if not (folder / "config.json").is_file():
         raise UserError(f"source.path {source.path}: there is no Hugging Face model folder (no config.json)")
     if source.sha256 is not None and (found := folder_sha256(folder)) != source.sha256:
-        raise UserError(f"{source.path} has listing digest {found}, the registry says {source.sha256}; it is another model, or a file is damaged")
+        raise UserError(
+            f"{source.path} has listing digest {found}, the registry says {source.sha256}; it is another model, or a file is damaged"
+        )
     return folder
 
 
 def folder_sha256(folder: Path) -> str:
     """SHA-256 over `<sha256>  <path>` of every file below a folder that `PATTERNS` names, in the order of the paths."""
-    files = sorted({file for pattern in PATTERNS for file in folder.rglob(pattern) if file.is_file()}, key=lambda file: file.relative_to(folder).as_posix())
+    files = sorted(
+        {file for pattern in PATTERNS for file in folder.rglob(pattern) if file.is_file()},
+        key=lambda file: file.relative_to(folder).as_posix(),
+    )
     return sha256_text("".join(f"{sha256_file(file)}  {file.relative_to(folder).as_posix()}\n" for file in files))
 
 
@@ -58,7 +63,11 @@ def hub_folder(source: Hub) -> Path:
         raise UserError(f"{source.repo} at {source.revision}: {str(error).splitlines()[0]}") from None
     for name, digest in source.files.items():
         if not (folder / name).is_file():
-            raise UserError(f"{source.repo} at {source.revision} has no file {name}, which the registry lists under files")
+            raise UserError(
+                f"{source.repo} at {source.revision} has no file {name}, which the registry lists under files"
+            )
         if (found := sha256_file(folder / name)) != digest:
-            raise UserError(f"{name} of {source.repo} has SHA-256 {found}, the registry says {digest}; the download is refused")
+            raise UserError(
+                f"{name} of {source.repo} has SHA-256 {found}, the registry says {digest}; the download is refused"
+            )
     return folder

@@ -27,7 +27,9 @@ def gguf_policy(source: Gguf) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
     file = gguf_file(source)
     # weights come as float32 with their quantisation still named in the configuration; only a plain model is saved
-    read = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True)
+    read = AutoModelForCausalLM.from_pretrained(
+        file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True
+    )
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
     config = read.config
     if hasattr(config, "quantization_config"):
@@ -50,10 +52,14 @@ def gguf_file(source: Gguf) -> Path:
     try:
         listing = importlib.metadata.files(source.package) or []
     except importlib.metadata.PackageNotFoundError:
-        raise UserError(f"the package {source.package}, which holds {source.file}, is not installed; `make environment` installs what the locks list") from None
+        raise UserError(
+            f"the package {source.package}, which holds {source.file}, is not installed; `make environment` installs what the locks list"
+        ) from None
     found = [Path(str(entry.locate())) for entry in listing if entry.parts[1:] == Path(source.file).parts]
     if not found or not found[0].is_file():
         raise UserError(f"the package {source.package} has no file {source.file}")
     if (digest := sha256_file(found[0])) != source.sha256:
-        raise UserError(f"{source.file} of {source.package} has SHA-256 {digest}, the registry says {source.sha256}; install the locked version")
+        raise UserError(
+            f"{source.file} of {source.package} has SHA-256 {digest}, the registry says {source.sha256}; install the locked version"
+        )
     return found[0]

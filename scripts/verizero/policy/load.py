@@ -32,7 +32,9 @@ def load_policy(folder: Path, dtype: str) -> tuple[PreTrainedModel, PreTrainedTo
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} has no config.json; it must be a Hugging Face model folder")
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", local_files_only=True
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: transformers cannot load the model: {error}") from None
     return model.eval(), load_tokenizer(folder)
@@ -60,7 +62,9 @@ def context_length(folder: Path, wanted: int | None) -> int:
     """
     positions = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
     if wanted is None and positions is None:
-        raise UserError(f"{folder}/config.json has no max_position_embeddings; give the model a max_model_len in config/registry/models.yaml")
+        raise UserError(
+            f"{folder}/config.json has no max_position_embeddings; give the model a max_model_len in config/registry/models.yaml"
+        )
     if wanted is not None and positions is not None and wanted > positions:
         raise UserError(f"max_model_len is {wanted}, but {folder}/config.json says max_position_embeddings {positions}")
     return int(wanted or positions)

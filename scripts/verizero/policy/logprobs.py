@@ -24,7 +24,7 @@ def token_logprobs(
     response_mask: Bool[Tensor, "batch time"] | Int[Tensor, "batch time"],
     temperature: float = 1.0,
 ) -> tuple[Float[Tensor, "batch time"], Float[Tensor, "batch time"]]:
-    """log p(token t | tokens before t) and the entropy of that distribution, both in nats, at response positions.
+    """Log p(token t | tokens before t) and the entropy of that distribution, both in nats, at response positions.
 
     Position [b, t] belongs to token input_ids[b, t]; elsewhere both are 0. Float32, whatever the model computes in.
     Logits exist for response positions only, and for at most `CHUNK_LOGITS / vocabulary` of them at a time: each chunk
@@ -41,12 +41,21 @@ def token_logprobs(
     positions = response_mask[:, 1:].bool()
     states, targets = hidden[:, :-1][positions], input_ids[:, 1:][positions]
     scale = temperature if temperature > 0 else 1.0
-    size = max(1, CHUNK_LOGITS // model.config.vocab_size)  # not the weight's shape: ZeRO 3 leaves it empty between uses
+    size = max(
+        1, CHUNK_LOGITS // model.config.vocab_size
+    )  # not the weight's shape: ZeRO 3 leaves it empty between uses
     if targets.numel() <= size:
         logprobs, entropy = _head_logprobs(head, states, targets, scale)
     else:
         pieces = [
-            checkpoint(_head_logprobs, head, states[begin : begin + size], targets[begin : begin + size], scale, use_reentrant=False)
+            checkpoint(
+                _head_logprobs,
+                head,
+                states[begin : begin + size],
+                targets[begin : begin + size],
+                scale,
+                use_reentrant=False,
+            )
             for begin in range(0, targets.numel(), size)
         ]
         logprobs, entropy = (torch.cat(piece) for piece in zip(*pieces, strict=True))
@@ -55,7 +64,9 @@ def token_logprobs(
     return empty.masked_scatter(where, logprobs), empty.masked_scatter(where, entropy)
 
 
-def hidden_states(model: PreTrainedModel, input_ids: Int[Tensor, "batch time"], attention_mask: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time width"]:
+def hidden_states(
+    model: PreTrainedModel, input_ids: Int[Tensor, "batch time"], attention_mask: Int[Tensor, "batch time"]
+) -> Float[Tensor, "batch time width"]:
     """The decoder's last hidden states.
 
     With padding on the right only, the causal mask already hides it: without a mask, attention takes its fast path.
@@ -64,10 +75,14 @@ def hidden_states(model: PreTrainedModel, input_ids: Int[Tensor, "batch time"], 
     if bool((attention_mask[:, 1:] <= attention_mask[:, :-1]).all()):
         return decoder(input_ids=input_ids, use_cache=False).last_hidden_state
     positions = (attention_mask.long().cumsum(dim=-1) - 1).clamp_(min=0)
-    return decoder(input_ids=input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=False).last_hidden_state
+    return decoder(
+        input_ids=input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=False
+    ).last_hidden_state
 
 
-def _head_logprobs(head: nn.Module, states: Float[Tensor, "token width"], targets: Int[Tensor, "token"], temperature: float) -> tuple[Float[Tensor, "token"], Float[Tensor, "token"]]:
+def _head_logprobs(
+    head: nn.Module, states: Float[Tensor, "token width"], targets: Int[Tensor, "token"], temperature: float
+) -> tuple[Float[Tensor, "token"], Float[Tensor, "token"]]:
     logits = head(states).float()
     if temperature != 1.0:
         logits = logits / temperature

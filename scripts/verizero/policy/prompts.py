@@ -27,8 +27,12 @@ def prompt_token_ids(tokenizer: PreTrainedTokenizerBase, template: Template, que
     text = render(template, question)
     if template.chat:
         if not tokenizer.chat_template:
-            raise UserError(f"the template `{template.text[:40]}` has `chat: true`, but the tokenizer of the model has no chat template")
-        text = tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
+            raise UserError(
+                f"the template `{template.text[:40]}` has `chat: true`, but the tokenizer of the model has no chat template"
+            )
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+        )
     ids = text_token_ids(tokenizer, text)
     if wants_bos(tokenizer):
         while ids and ids[0] == tokenizer.bos_token_id:
@@ -46,9 +50,15 @@ def text_token_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
         UserError: the text holds a character that a character tokenizer does not know.
     """
     ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in ids and "character_alphabet" in tokenizer.init_kwargs:
+    if (
+        tokenizer.unk_token_id is not None
+        and tokenizer.unk_token_id in ids
+        and "character_alphabet" in tokenizer.init_kwargs
+    ):
         unknown = sorted(set(text) - set(tokenizer.get_vocab()))
-        raise UserError(f"the model's alphabet has no {', '.join(map(repr, unknown))} (in {text[:40]!r}); its `alphabet` in config/registry/models.yaml lists what it can read")
+        raise UserError(
+            f"the model's alphabet has no {', '.join(map(repr, unknown))} (in {text[:40]!r}); its `alphabet` in config/registry/models.yaml lists what it can read"
+        )
     return ids
 
 
@@ -56,7 +66,11 @@ def wants_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether the tokenizer itself puts a beginning-of-sequence token before a text."""
     if tokenizer.bos_token_id is None:
         return False
-    added = tokenizer.build_inputs_with_special_tokens([]) if not getattr(tokenizer, "is_fast", False) else tokenizer("")["input_ids"]
+    added = (
+        tokenizer.build_inputs_with_special_tokens([])
+        if not getattr(tokenizer, "is_fast", False)
+        else tokenizer("")["input_ids"]
+    )
     return tokenizer.bos_token_id in list(added)[:1]
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from verizero.config.sources import Architecture
 
 
-def scratch_policy(architecture: Architecture, alphabet: str, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def scratch_policy(
+    architecture: Architecture, alphabet: str, seed: int
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A Qwen2 model (rotary positions, grouped-query attention, SwiGLU) in float32 and its character tokenizer.
 
     Raises:

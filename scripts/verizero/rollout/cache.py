@@ -23,7 +23,9 @@ class GrowingLayer(DynamicLayer):
         self.width = 0
         self.is_initialized = False
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
         """Append, and the states of all positions so far."""
         end = self.width + key_states.shape[2]
         if not self.is_initialized:
@@ -45,7 +47,9 @@ class GrowingLayer(DynamicLayer):
         """Positions so far."""
         return self.width
 
-    def reseat(self, rows: Int[Tensor, "row"], width: int, arrived: GrowingLayer | None, copies: Int[Tensor, "new"] | None) -> None:
+    def reseat(
+        self, rows: Int[Tensor, "row"], width: int, arrived: GrowingLayer | None, copies: Int[Tensor, "new"] | None
+    ) -> None:
         """Keep some rows with their last `width` positions and seat new sequences behind them, all ending at `width`."""
         self._key_buffer = _seated(self.keys, rows, width, arrived.keys if arrived else None, copies)
         self._value_buffer = _seated(self.values, rows, width, arrived.values if arrived else None, copies)
@@ -57,7 +61,13 @@ def new_cache(layers: int) -> Cache:
     return Cache(layers=[GrowingLayer() for _ in range(layers)])
 
 
-def reseat(cache: Cache, rows: Int[Tensor, "row"], width: int, arrived: Cache | None = None, copies: Int[Tensor, "new"] | None = None) -> None:
+def reseat(
+    cache: Cache,
+    rows: Int[Tensor, "row"],
+    width: int,
+    arrived: Cache | None = None,
+    copies: Int[Tensor, "new"] | None = None,
+) -> None:
     """Drop the rows that are done, trim columns that nobody uses and let new sequences in.
 
     Args:
@@ -77,7 +87,11 @@ def _with_room(states: Float[Tensor, "row head time width"]) -> Float[Tensor, "r
 
 
 def _seated(
-    old: Float[Tensor, "row head time width"], rows: Int[Tensor, "kept"], width: int, new: Float[Tensor, "prompt head time2 width"] | None, copies: Int[Tensor, "new"] | None
+    old: Float[Tensor, "row head time width"],
+    rows: Int[Tensor, "kept"],
+    width: int,
+    new: Float[Tensor, "prompt head time2 width"] | None,
+    copies: Int[Tensor, "new"] | None,
 ) -> Float[Tensor, "seat head longer width"]:
     count = len(rows) + (len(copies) if copies is not None else 0)
     buffer = old.new_zeros((count, old.shape[1], width + ROOM, old.shape[3]))
@@ -89,7 +103,15 @@ def _seated(
     return buffer
 
 
-def rollout_attention(module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float | None = None, **kwargs: object) -> tuple[Tensor, None]:
+def rollout_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **kwargs: object,
+) -> tuple[Tensor, None]:
     """Attention of one new token per row, without copying keys and values for grouped heads.
 
     The query heads that share a key head take the place of query positions, so that nothing is repeated (repeating

@@ -48,7 +48,9 @@ class Engine(Protocol):
 
     progress: Callable[[int, int], None]
 
-    def generate(self, prompts: list[list[int]], samples: int, sampling: Sampling, seeds: list[int]) -> list[list[Completion]]:
+    def generate(
+        self, prompts: list[list[int]], samples: int, sampling: Sampling, seeds: list[int]
+    ) -> list[list[Completion]]:
         """`samples` completions for each prompt, in order.
 
         Sample k of a prompt is drawn with `derive_seed(seed, k)`: its tokens depend on the prompt, the seed and the
@@ -80,7 +82,9 @@ class Engine(Protocol):
         ...
 
 
-def check_request(prompts: Sequence[Sequence[int]], samples: int, sampling: Sampling, seeds: Sequence[int], max_model_len: int) -> None:
+def check_request(
+    prompts: Sequence[Sequence[int]], samples: int, sampling: Sampling, seeds: Sequence[int], max_model_len: int
+) -> None:
     """Refuse what could only end in a cut prompt or a silent default, before anything runs.
 
     Raises:

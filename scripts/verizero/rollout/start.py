@@ -16,7 +16,13 @@ MOST_SEATS = 256
 
 
 def start_engine(
-    kind: str, folder: Path, dtype: str, max_model_len: int | None = None, threads: int = 1, seed: int = 0, model: PreTrainedModel | None = None
+    kind: str,
+    folder: Path,
+    dtype: str,
+    max_model_len: int | None = None,
+    threads: int = 1,
+    seed: int = 0,
+    model: PreTrainedModel | None = None,
 ) -> Engine:
     """An engine over the policy in a folder.
 
@@ -43,7 +49,9 @@ def start_engine(
     return _transformers_engine(folder, dtype, length, threads, model)
 
 
-def _transformers_engine(folder: Path, dtype: str, max_model_len: int, threads: int, model: PreTrainedModel | None) -> Engine:
+def _transformers_engine(
+    folder: Path, dtype: str, max_model_len: int, threads: int, model: PreTrainedModel | None
+) -> Engine:
     import torch
 
     from verizero.policy.load import end_tokens, load_policy, load_tokenizer
@@ -58,6 +66,8 @@ def _transformers_engine(folder: Path, dtype: str, max_model_len: int, threads: 
             model = model.to("cuda")
     config = model.config
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    per_sequence = 2 * config.num_hidden_layers * config.num_key_value_heads * width * max_model_len * model.dtype.itemsize
+    per_sequence = (
+        2 * config.num_hidden_layers * config.num_key_value_heads * width * max_model_len * model.dtype.itemsize
+    )
     seats = max(1, min(MOST_SEATS, CACHE_BYTES // per_sequence))
     return TransformersEngine(model, tokenizer, end_tokens(folder, tokenizer), max_model_len, seats)

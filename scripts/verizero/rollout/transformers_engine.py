@@ -53,19 +53,38 @@ class TransformersEngine:
         UserError: the model has sliding-window or other layers whose cache is not a list of all positions.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ends: Sequence[int], max_model_len: int, seats: int) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        ends: Sequence[int],
+        max_model_len: int,
+        seats: int,
+    ) -> None:
         kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
         if kinds != {"full_attention"}:
-            raise UserError(f"the model has layers of kind {', '.join(sorted(kinds - {'full_attention'}))}; the engine `transformers` serves full attention only, use `vllm`")
-        self.model, self.tokenizer, self.ends, self.max_model_len, self.seats = model, tokenizer, frozenset(ends), max_model_len, seats
+            raise UserError(
+                f"the model has layers of kind {', '.join(sorted(kinds - {'full_attention'}))}; the engine `transformers` serves full attention only, use `vllm`"
+            )
+        self.model, self.tokenizer, self.ends, self.max_model_len, self.seats = (
+            model,
+            tokenizer,
+            frozenset(ends),
+            max_model_len,
+            seats,
+        )
         self._layers = model.config.num_hidden_layers
         self.progress: Callable[[int, int], None] = lambda completions, tokens: None
 
-    def generate(self, prompts: list[list[int]], samples: int, sampling: Sampling, seeds: list[int]) -> list[list[Completion]]:
+    def generate(
+        self, prompts: list[list[int]], samples: int, sampling: Sampling, seeds: list[int]
+    ) -> list[list[Completion]]:
         """See `Engine.generate`."""
         check_request(prompts, samples, sampling, seeds, self.max_model_len)
         waiting = [
-            _Sequence(number, sample, uniforms(seeds[number], sample, sampling.max_tokens if sampling.temperature > 0 else 0))
+            _Sequence(
+                number, sample, uniforms(seeds[number], sample, sampling.max_tokens if sampling.temperature > 0 else 0)
+            )
             for number in range(len(prompts))
             for sample in range(samples)
         ]
@@ -92,7 +111,9 @@ class TransformersEngine:
                     own[name].copy_(tensor)
         if missing:
             names = [name for name, tensor in own.items() if tensor.data_ptr() in missing]
-            raise ValueError(f"no new values came for {len(names)} weights of the sampling model, {names[0]} among them")
+            raise ValueError(
+                f"no new values came for {len(names)} weights of the sampling model, {names[0]} among them"
+            )
 
     def sleep(self) -> None:
         """Nothing to give: the model is the learner's, or small."""
@@ -120,17 +141,23 @@ class TransformersEngine:
         text = self.tokenizer.decode(sequence.token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         ends = [text.index(stop) + len(stop) for stop in sampling.stop if stop in text]
         finish = sequence.finish or "length"
-        return Completion(sequence.token_ids, sequence.logprobs, text[: min(ends)] if ends and finish == "stop" else text, finish)
+        return Completion(
+            sequence.token_ids, sequence.logprobs, text[: min(ends)] if ends and finish == "stop" else text, finish
+        )
 
 
 class _Decoding:
     """One call of `generate`: who sits in which row, and what each row's attention may see."""
 
-    def __init__(self, engine: TransformersEngine, prompts: list[list[int]], sampling: Sampling, waiting: list[_Sequence]) -> None:
+    def __init__(
+        self, engine: TransformersEngine, prompts: list[list[int]], sampling: Sampling, waiting: list[_Sequence]
+    ) -> None:
         self.engine, self.model, self.prompts, self.sampling = engine, engine.model, prompts, sampling
         self.device, self.dtype = engine.model.device, engine.model.dtype
         # similar lengths sit together, so that little is padded; the order is fixed, so a run repeats itself exactly
-        self.waiting = sorted(waiting, key=lambda sequence: (-len(prompts[sequence.prompt]), sequence.prompt, sequence.sample))
+        self.waiting = sorted(
+            waiting, key=lambda sequence: (-len(prompts[sequence.prompt]), sequence.prompt, sequence.sample)
+        )
         self.seated: list[_Sequence] = []
         self.lengths = np.zeros(0, dtype=np.int64)  # prompt plus response so far, of each row
         self.cache: Cache = new_cache(engine._layers)
@@ -155,7 +182,11 @@ class _Decoding:
         positions = torch.from_numpy(self.lengths - 1).to(self.device)[:, None]
         assert self.bias is not None
         logits = self.model(
-            input_ids=last, attention_mask=self.bias[..., : self.width + 1], position_ids=positions, past_key_values=self.cache, use_cache=True
+            input_ids=last,
+            attention_mask=self.bias[..., : self.width + 1],
+            position_ids=positions,
+            past_key_values=self.cache,
+            use_cache=True,
         ).logits[:, -1]
         self.width += 1
         self.lengths += 1
@@ -164,18 +195,28 @@ class _Decoding:
     def _append(self, sequences: list[_Sequence], logits: Tensor, ended: set[int] = frozenset()) -> list[int]:  # type: ignore[assignment]
         """Choose a token for each sequence; the rows that end with it."""
         sampling = self.sampling
-        at = [min(len(sequence.token_ids), len(sequence.uniform) - 1) for sequence in sequences] if sampling.temperature > 0 else []
-        numbers = [sequence.uniform[place] for sequence, place in zip(sequences, at, strict=True)] if at else [0.0] * len(sequences)
-        chosen, logprobs = choose(logits, torch.tensor(numbers, dtype=torch.float64, device=self.device), sampling.temperature, sampling.top_p)
+        at = (
+            [min(len(sequence.token_ids), len(sequence.uniform) - 1) for sequence in sequences]
+            if sampling.temperature > 0
+            else []
+        )
+        numbers = (
+            [sequence.uniform[place] for sequence, place in zip(sequences, at, strict=True)]
+            if at
+            else [0.0] * len(sequences)
+        )
+        chosen, logprobs = choose(
+            logits, torch.tensor(numbers, dtype=torch.float64, device=self.device), sampling.temperature, sampling.top_p
+        )
         now_ended = []
-        for row, (sequence, token, logprob) in enumerate(zip(sequences, chosen.tolist(), logprobs.tolist(), strict=True)):
+        for row, (sequence, token, logprob) in enumerate(
+            zip(sequences, chosen.tolist(), logprobs.tolist(), strict=True)
+        ):
             if row in ended:
                 continue
             sequence.token_ids.append(token)
             sequence.logprobs.append(logprob)
-            if token in self.engine.ends:
-                sequence.finish = "stop"
-            elif sampling.stop and self._stopped(sequence):
+            if token in self.engine.ends or (sampling.stop and self._stopped(sequence)):
                 sequence.finish = "stop"
             elif len(sequence.token_ids) >= sampling.max_tokens:
                 sequence.finish = "length"
@@ -206,7 +247,13 @@ class _Decoding:
             copies = torch.tensor([place[sequence.prompt] for sequence in arrived], device=self.device)
             now_ended = self._append(arrived, logits[copies])
             if self.seated:
-                reseat(self.cache, torch.tensor(rows, dtype=torch.long, device=self.device), int(width), prompt_cache, copies)
+                reseat(
+                    self.cache,
+                    torch.tensor(rows, dtype=torch.long, device=self.device),
+                    int(width),
+                    prompt_cache,
+                    copies,
+                )
             else:
                 self.cache = prompt_cache
                 reseat(self.cache, copies, int(width))
@@ -224,7 +271,9 @@ class _Decoding:
         first = torch.from_numpy(self.width - (self.lengths - 1)).to(self.device)
         columns = torch.arange(self.width + self.sampling.max_tokens + 1, device=self.device)
         hidden = columns[None, :] < first[:, None]
-        self.bias = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, float("-inf"))[:, None, None, :]
+        self.bias = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, float("-inf"))[
+            :, None, None, :
+        ]
 
     def _read(self, prompts: list[list[int]]) -> tuple[Cache, Tensor]:
         """Read prompts, left-padded: their cache, and the logits behind each."""
@@ -235,7 +284,9 @@ class _Decoding:
         begin = torch.tensor([width - len(prompt) for prompt in prompts])
         places = torch.arange(width)
         seen = (places[None, None, :] <= places[None, :, None]) & (places[None, None, :] >= begin[:, None, None])
-        seen |= torch.eye(width, dtype=torch.bool)  # a padding position sees itself: a row that sees nothing becomes NaN, and NaN spreads
+        seen |= torch.eye(
+            width, dtype=torch.bool
+        )  # a padding position sees itself: a row that sees nothing becomes NaN, and NaN spreads
         cache = new_cache(self.engine._layers)
         positions = (places[None, :] - begin[:, None]).clamp_(min=0)
         logits = self.model(

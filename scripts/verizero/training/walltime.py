@@ -6,6 +6,9 @@ import signal
 import time
 from types import FrameType
 
+SPARE_SECONDS = 15.0
+"""For the start of the interpreter, which no clock here sees, and for the end."""
+
 
 class StopRequest:
     """Knows whether the run should save and end.
@@ -37,7 +40,8 @@ class StopRequest:
         """Whether a signal came, or the time left would not be enough for one more step and a save."""
         if self._signal is not None:
             return True
-        return self._deadline is not None and time.monotonic() + 1.5 * self._longest >= self._deadline
+        needed = 1.5 * self._longest + SPARE_SECONDS
+        return self._deadline is not None and time.monotonic() + needed >= self._deadline
 
     @property
     def reason(self) -> str:

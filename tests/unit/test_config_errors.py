@@ -1,0 +1,136 @@
+"""A mistake in the configuration is one sentence with file, key and what would be right."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from verizero.artifacts.errors import UserError
+from verizero.config.plan import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+MISTAKES = {
+    "unknown key": (
+        "optimizers/dr-grpo-toy.yaml",
+        "base: grpo-toy",
+        "base: grpo-toy\nlearnin_rate: 1.0",
+        ["config/optimizers/dr-grpo-toy.yaml", "unknown key `learnin_rate`", "did you mean `learning_rate`?"],
+    ),
+    "nested unknown key": (
+        "optimizers/grpo-toy.yaml",
+        "  prompts: 16",
+        "  prompt: 16",
+        ["unknown key `rollout.prompt`", "did you mean `prompts`?"],
+    ),
+    "undefined optimizer": (
+        "studies/demo.yaml",
+        "[grpo-toy, dr-grpo-toy]",
+        "[grpo-toy, drgrpo-toy]",
+        ["config/studies/demo.yaml", "`optimizers`", "`drgrpo-toy`", "did you mean `dr-grpo-toy`?"],
+    ),
+    "undefined suite": (
+        "studies/demo.yaml",
+        "suites: [toy]",
+        "suites: [toys]",
+        ["evaluation.suites", "`toys`", "did you mean `toy`?"],
+    ),
+    "undefined base": ("optimizers/dr-grpo-toy.yaml", "base: grpo-toy", "base: grppo", ["`base`", "`grppo`"]),
+    "1e-6 is a text": (
+        "optimizers/grpo.yaml",
+        "learning_rate: 1.0e-6",
+        "learning_rate: 1e-6",
+        ["config/optimizers/", "`learning_rate`", "write 1.0e-6"],
+    ),
+    "duplicate seed": (
+        "studies/demo.yaml",
+        "[1, 2, 3]",
+        "[1, 2, 2]",
+        ["config/studies/demo.yaml", "seeds", "2 is listed 2 times"],
+    ),
+    "branch as a revision": (
+        "registry/models.yaml",
+        "revision: unpinned",
+        "revision: main",
+        ["registry/models.yaml", "qwen2-5-math-1-5b", "40 hexadecimal digits", "pin.py"],
+    ),
+    "no revision": (
+        "registry/models.yaml",
+        "    revision: unpinned\n",
+        "",
+        ["qwen2-5-math-1-5b.source.revision` is missing"],
+    ),
+    "key twice": (
+        "studies/demo.yaml",
+        "seeds: [1, 2, 3]",
+        "seeds: [1, 2, 3]\nseeds: [4]",
+        ["config/studies/demo.yaml, line", "`seeds` is there twice"],
+    ),
+    "clip range": (
+        "optimizers/grpo-toy.yaml",
+        "base: grpo",
+        "base: grpo\nsurrogate: {clip_high: 0.1}",
+        ["clip_high is 0.1, below clip_low 0.2"],
+    ),
+    "too long for the model": (
+        "optimizers/grpo-toy.yaml",
+        "  max_tokens: 128",
+        "  max_tokens: 256",
+        ["max_model_len 256"],
+    ),
+    "several greedy samples": (
+        "registry/suites.yaml",
+        "{benchmark: sums-id, protocol: greedy-toy}",
+        "{benchmark: sums-id, protocol: greedy-toy, samples: 4}",
+        ["greedy", "sums-id"],
+    ),
+    "name with capitals": ("registry/models.yaml", "tiny-init:", "Tiny_init:", ["`Tiny_init`", "lower-case"]),
+    "wrong kind": ("registry/models.yaml", "kind: scratch", "kind: random", ["tiny-init.source", "scratch"]),
+    "template without a question": (
+        "templates/plain.yaml",
+        "{question}",
+        "question",
+        ["config/templates/plain.yaml", "{question}"],
+    ),
+    "no mapping": ("studies/demo.yaml", None, "- a\n- b\n", ["config/studies/demo.yaml", "list"]),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_sentence_with_file_and_key(name: str, checkout: Path) -> None:
+    path, before, after, words = MISTAKES[name]
+    file = checkout / "config" / path
+    text = file.read_text(encoding="utf-8")
+    assert before is None or before in text
+    file.write_text(after if before is None else text.replace(before, after, 1), encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        Plan(checkout, {})
+    sentence = str(error.value)
+    assert "\n" not in sentence
+    for word in words:
+        assert word in sentence, sentence
+
+
+def test_an_undefined_study_names_the_studies_there_are(checkout: Path) -> None:
+    with pytest.raises(UserError, match=r"`demmo`.*did you mean `demo`\?.*smollm2"):
+        Plan(checkout, {"study": "demmo"})
+
+
+def test_the_command_line_goes_before_the_file(checkout: Path) -> None:
+    assert not Plan(checkout, {"tracking": {"enabled": "false"}}).config.tracking.enabled
+
+
+@pytest.mark.parametrize("study", sorted(path.stem for path in (ROOT / "config" / "studies").glob("*.yaml")))
+def test_every_study_of_the_repository_resolves(study: str) -> None:
+    assert Plan(ROOT, {"study": study}).run_manifests()
