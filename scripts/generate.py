@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from verizero.artifacts.canonical import canonical_json, sha256_text
 from verizero.artifacts.errors import UserError, main_program
 from verizero.artifacts.job import Job
 from verizero.artifacts.manifest import open_artifact, read_manifest
@@ -25,6 +26,11 @@ from verizero.artifacts.seeds import derive_seed
 from verizero.config.expansion import parse_subject
 from verizero.config.spec import GenerateSpec, MemberSpec, read_spec
 from verizero.problems.problem import Problem, read_problems
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from verizero.rollout.engine import Engine
 
 
 def policy_folder(manifest: Path, subject: str) -> Path:
@@ -44,10 +50,10 @@ def policy_folder(manifest: Path, subject: str) -> Path:
 
 
 def sample_member(
-    engine, tokenizer, member: MemberSpec, problems: list[Problem], progress: Progress
+    engine: Engine, tokenizer: PreTrainedTokenizerBase, member: MemberSpec, problems: list[Problem], progress: Progress
 ) -> list[dict[str, object]]:
     """One row for each completion, by problem and sample."""
-    from verizero.policy.prompts import prompt_token_ids
+    from verizero.policy.prompts import prompt_sha256, prompt_token_ids
     from verizero.rollout.engine import Sampling
 
     protocol = member.protocol
@@ -55,13 +61,20 @@ def sample_member(
     sampling = Sampling(protocol.temperature, protocol.top_p, protocol.max_tokens, tuple(member.template.stop))
     # by problem, not by place: another problem in the benchmark changes no other's completions
     seeds = [derive_seed(protocol.seed, "generate", problem.id) for problem in problems]
-    engine.progress = lambda completions, tokens: progress.advance(completions, tokens=tokens)
+    begin, sampled = time.monotonic(), 0
+
+    def report(completions: int, tokens: int) -> None:
+        nonlocal sampled
+        sampled += tokens
+        progress.advance(completions, tokens_per_second=sampled / (time.monotonic() - begin))
+
+    engine.progress = report
     completions = engine.generate(prompts, member.samples, sampling, seeds)
     rows = []
     for problem, prompt, group in zip(problems, prompts, completions, strict=True):
         if len(group) != member.samples:
             raise RuntimeError(f"asked for {member.samples} completions of {problem.id}, got {len(group)}")
-        digest = sha256_text(canonical_json(prompt))[:16]
+        digest = prompt_sha256(prompt)
         for k, completion in enumerate(group):
             rows.append(
                 {

@@ -55,7 +55,8 @@ def main() -> None:
     from verizero.policy.save import save_policy
 
     save_policy(model, tokenizer, job.staging, spec.dtype)
-    context_length(job.staging, spec.max_model_len)
+    tokenizer.model_max_length = context_length(job.staging, spec.max_model_len)
+    tokenizer.save_pretrained(job.staging)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     job.publish(
         counts={"parameters": parameters, "vocabulary": len(tokenizer)},

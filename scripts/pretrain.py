@@ -20,7 +20,7 @@ from verizero.artifacts.manifest import open_artifact
 from verizero.artifacts.progress import Progress
 from verizero.config.optimizers import Template
 from verizero.config.spec import PretrainSpec, read_spec
-from verizero.policy.load import load_policy
+from verizero.policy.load import context_length, load_policy
 from verizero.policy.prompts import prompt_token_ids
 from verizero.policy.save import save_policy
 from verizero.problems.problem import Problem, read_problems
@@ -82,6 +82,7 @@ def main() -> None:
             progress.advance(loss=loss)
 
         pretrain(model, documents, spec.source, tokenizer.pad_token_id, after_step)
+    tokenizer.model_max_length = context_length(base_payload, spec.max_model_len)
     save_policy(model, tokenizer, job.staging, spec.dtype)
     (job.staging / "curves.jsonl").write_text("".join(json.dumps(point) + "\n" for point in curve), encoding="utf-8")
     parameters = sum(parameter.numel() for parameter in model.parameters())

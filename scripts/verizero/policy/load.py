@@ -13,6 +13,9 @@ from verizero.artifacts.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+MOST_POSITIONS = 1 << 30
+"""Tokenizers that know no length say 10^30."""
+
 
 def load_policy(folder: Path, dtype: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The causal language model in a folder, in evaluation mode, and its tokenizer.
@@ -55,19 +58,32 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def context_length(folder: Path, wanted: int | None) -> int:
-    """Longest prompt plus completion: what is wanted, by default what the model's configuration says.
+    """Longest prompt plus completion, in tokens: what is wanted, by default what the folder says.
+
+    The folder says it as `model_max_length` of its tokenizer (where `prepare_model` puts the registry's max_model_len,
+    and training keeps it), and never more than the positions of its model.
 
     Raises:
         UserError: more is wanted than the model has positions for, or nothing says how many it has.
     """
-    positions = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
-    if wanted is None and positions is None:
+    positions = _value(folder / "config.json", "max_position_embeddings")
+    if wanted is not None:
+        if positions is not None and wanted > positions:
+            raise UserError(
+                f"max_model_len is {wanted}, but {folder}/config.json says max_position_embeddings {positions}"
+            )
+        return wanted
+    said = [length for length in (positions, _value(folder / "tokenizer_config.json", "model_max_length")) if length]
+    if not said or min(said) > MOST_POSITIONS:
         raise UserError(
-            f"{folder}/config.json has no max_position_embeddings; give the model a max_model_len in config/registry/models.yaml"
+            f"neither config.json nor tokenizer_config.json in {folder} says how many positions the model has; "
+            "give it a max_model_len in config/registry/models.yaml"
         )
-    if wanted is not None and positions is not None and wanted > positions:
-        raise UserError(f"max_model_len is {wanted}, but {folder}/config.json says max_position_embeddings {positions}")
-    return int(wanted or positions)
+    return int(min(said))
+
+
+def _value(file: Path, key: str) -> int | None:
+    return json.loads(file.read_text(encoding="utf-8")).get(key) if file.is_file() else None
 
 
 def end_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -90,7 +90,7 @@ class VllmEngine:
         return [completions[start : start + samples] for start in range(0, len(completions), samples)]
 
     def _counter(self, *arguments: Any, **options: Any) -> tqdm:
-        """vLLM reports through a progress bar; ours is drawn by who asked for the completions."""
+        """VLLM reports through a progress bar; ours is drawn by who asked for the completions."""
         engine, finished = self, options.get("desc") == "Processed prompts"
 
         class Counter(tqdm):
@@ -173,10 +173,10 @@ def _with_head(named_weights: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[st
 
 @contextlib.contextmanager
 def _random_states_kept() -> Iterator[None]:
-    python, numpy, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 (that is what vLLM seeds)
+    python, numpy, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
     finally:
         random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
+        np.random.set_state(numpy)
         torch.set_rng_state(torch_state)

@@ -1,0 +1,141 @@
+"""generate.py: one start of the engine for a suite, and only for the members that changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from verizero.artifacts.manifest import read_manifest
+from verizero.artifacts.rows import read_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+ALPHABET = "0123456789ABCDEFGHIJKL=,?~.\\boxed{}"
+SHAPE = {"hidden_size": 32, "intermediate_size": 48, "layers": 1, "heads": 2, "kv_heads": 1, "max_positions": 96}
+MODEL = {
+    "source": {"kind": "scratch", "alphabet": ALPHABET, "architecture": SHAPE},
+    "dtype": "float32",
+    "max_model_len": 64,
+}
+TEMPLATE = {"text": "{question}"}
+SAMPLED = {"temperature": 1.0, "max_tokens": 12}
+
+
+def sums(seed, problems):
+    return {
+        "problems": {"source": {"kind": "sums", "problems": problems, "seed": seed, "min_terms": 2, "max_terms": 3}}
+    }
+
+
+def member(benchmark, **changes):
+    return {"benchmark": benchmark, "template": TEMPLATE, "protocol": SAMPLED, "samples": 3, **changes}
+
+
+def run(program, spec, *arguments, code=0):
+    command = [sys.executable, str(ROOT / "scripts" / program), "--spec", json.dumps(spec), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A model and two benchmarks, made by their stages."""
+    folder = tmp_path_factory.mktemp("made") / "results"
+    run("prepare_model.py", MODEL, "--name", "small", "--out", folder / "models/small/manifest.json")
+    for name, seed in (("one", 1), ("two", 2)):
+        run("prepare_dataset.py", sums(seed, 6), "--name", name, "--out", folder / f"datasets/{name}/manifest.json")
+    return folder
+
+
+def generate(results, members, code=0):
+    benchmarks = [results / f"datasets/{name}/manifest.json" for name in ("one", "two")]
+    return run(
+        "generate.py", {"members": members}, "--subject", "small", "--suite", "both", "--policy", results / "models/small/manifest.json",
+        "--benchmark", *benchmarks, "--out", results / "samples/small/both/manifest.json", code=code,
+    )  # fmt: skip
+
+
+def rows(results, name):
+    return list(read_rows(results / f"samples/small/both/{name}/payload/samples.jsonl.gz"))
+
+
+@pytest.fixture()
+def sampled(results):
+    """The samples of one member, in results of their own."""
+    shutil.rmtree(results / "samples", ignore_errors=True)
+    said = generate(results, {"one.plain.sampled": member("one")})
+    assert "to generate: one.plain.sampled" in said
+    return results
+
+
+def test_every_problem_has_its_samples_in_order_and_the_counts_say_so(sampled):
+    found = rows(sampled, "one.plain.sampled")
+    problems = [
+        json.loads(line)["id"] for line in (sampled / "datasets/one/payload/problems.jsonl").read_text().splitlines()
+    ]
+    assert [(row["problem"], row["sample"]) for row in found] == [
+        (problem, k) for problem in problems for k in range(3)
+    ]
+    counts = read_manifest(sampled / "samples/small/both/one.plain.sampled/manifest.json").counts
+    assert counts == {
+        "problems": 6,
+        "samples": 18,
+        "truncated": sum(row["finish"] == "length" for row in found),
+        "tokens": sum(row["tokens"] for row in found),
+    }
+    assert all(
+        0 < row["tokens"] <= 12 and row["mean_logprob"] <= 0 and len(row["prompt_sha256"]) == 16 for row in found
+    )
+
+
+def test_an_added_benchmark_keeps_the_other_members_samples(sampled):
+    before = (sampled / "samples/small/both/one.plain.sampled/record.json").read_bytes()
+    said = generate(sampled, {"one.plain.sampled": member("one"), "two.plain.sampled": member("two", samples=2)})
+    assert "members kept: one.plain.sampled; to generate: two.plain.sampled" in said
+    assert (sampled / "samples/small/both/one.plain.sampled/record.json").read_bytes() == before
+    assert len(rows(sampled, "two.plain.sampled")) == 12
+    parts = read_manifest(sampled / "samples/small/both/manifest.json").parts
+    assert sorted(parts) == ["one.plain.sampled", "two.plain.sampled"]
+
+
+def test_more_samples_of_a_problem_begin_with_those_it_had(sampled):
+    before = {(row["problem"], row["sample"]): row["text"] for row in rows(sampled, "one.plain.sampled")}
+    generate(sampled, {"one.plain.sampled": member("one", samples=5)})
+    after = {(row["problem"], row["sample"]): row["text"] for row in rows(sampled, "one.plain.sampled")}
+    assert len(after) == 30 and all(after[key] == text for key, text in before.items())
+
+
+def test_a_damaged_payload_is_generated_again_to_the_same_bytes(sampled):
+    manifest = (sampled / "samples/small/both/one.plain.sampled/manifest.json").read_bytes()
+    payload = sampled / "samples/small/both/one.plain.sampled/payload/samples.jsonl.gz"
+    whole = payload.read_bytes()
+    payload.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert "to generate: one.plain.sampled" in generate(sampled, {"one.plain.sampled": member("one")})
+    assert payload.read_bytes() == whole
+    assert (sampled / "samples/small/both/one.plain.sampled/manifest.json").read_bytes() == manifest
+
+
+def test_without_changes_no_engine_is_started(sampled):
+    weights = sampled / "models/small/payload"
+    hidden = weights.rename(weights.parent / "away")
+    try:
+        said = generate(sampled, {"one.plain.sampled": member("one")})
+    finally:
+        hidden.rename(weights)
+    assert "members kept: one.plain.sampled; to generate: none" in said
+
+
+def test_a_completion_that_does_not_fit_is_refused_in_one_sentence(results):
+    long = member("one", protocol={"temperature": 1.0, "max_tokens": 60})
+    said = generate(results, {"one.plain.sampled": long}, code=2)
+    assert "more than the model's max_model_len 64" in said and "Traceback" not in said
+
+
+def test_a_subject_without_that_checkpoint_and_a_missing_benchmark_are_refused(results):
+    said = generate(results, {"three.plain.sampled": member("three")}, code=2)
+    assert "--benchmark lacks the manifest of `three`" in said
