@@ -38,7 +38,7 @@ def tokens(groups):
 
 
 def test_log_probabilities_are_the_models_at_the_sampling_temperature(policy, prompts):
-    model, tokenizer = policy
+    model, _tokenizer = policy
     for prompt, group in zip(prompts, engine_of(*policy).generate(prompts, 3, SAMPLED, SEEDS), strict=True):
         for completion in group:
             ids = torch.tensor([prompt + completion.token_ids])
@@ -80,7 +80,7 @@ def test_a_shorter_limit_gives_the_beginning_of_the_same_completions(policy, pro
 
 
 def test_greedy_is_what_transformers_own_generate_says(policy, prompts):
-    model, tokenizer = policy
+    model, _tokenizer = policy
     greedy = Sampling(temperature=0.0, top_p=1.0, max_tokens=30)
     for prompt, group in zip(prompts, engine_of(*policy).generate(prompts, 1, greedy, SEEDS), strict=True):
         output = model.generate(
@@ -90,7 +90,7 @@ def test_greedy_is_what_transformers_own_generate_says(policy, prompts):
 
 
 def test_an_end_token_ends_a_completion_and_is_part_of_it(policy, prompts):
-    _, tokenizer = policy
+    _, _tokenizer = policy
     every = engine_of(*policy, ends=[]).generate(prompts, 4, SAMPLED, SEEDS)
     end = every[0][0].token_ids[5]
     for before, after in zip(every, engine_of(*policy, ends=[end]).generate(prompts, 4, SAMPLED, SEEDS), strict=True):
