@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path, help="where the run's manifest.json goes")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument(
-        "--micro-batch-tokens", type=int, default=8192, help="positions of a micro-batch, padding included"
+        "--micro-batch-tokens", type=int, default=2048, help="positions of a micro-batch, padding included"
     )
     parser.add_argument(
         "--minutes", type=float, help="save, and end with exit code 75, before so much wall time has passed"

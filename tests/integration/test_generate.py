@@ -64,13 +64,18 @@ def rows(results, name):
     return list(read_rows(results / f"samples/small/both/{name}/payload/samples.jsonl.gz"))
 
 
-@pytest.fixture()
-def sampled(results):
-    """The samples of one member, in results of their own."""
-    shutil.rmtree(results / "samples", ignore_errors=True)
+@pytest.fixture(scope="module")
+def first_samples(results):
+    """The samples of one member, made once."""
     said = generate(results, {"one.plain.sampled": member("one")})
     assert "to generate: one.plain.sampled" in said
     return results
+
+
+@pytest.fixture()
+def sampled(first_samples, tmp_path):
+    """A copy of them that a test may change; nothing in an artifact says where it lies."""
+    return Path(shutil.copytree(first_samples, tmp_path / "results"))
 
 
 def test_every_problem_has_its_samples_in_order_and_the_counts_say_so(sampled):

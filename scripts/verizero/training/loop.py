@@ -41,7 +41,7 @@ class Runtime:
     """How a run is computed; nothing of it changes the result but by the order of float additions."""
 
     threads: int = 1
-    micro_batch_tokens: int = 8192
+    micro_batch_tokens: int = 2048
     save_seconds: float = 120.0
     """State for resuming is saved at least this often, and at each kept step."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,9 @@ with warnings.catch_warnings():
     import deepspeed  # reads the environment that was set above
 
 T = TypeVar("T")
+ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+"""What torchrun would say to a single process; DeepSpeed reads it. Nothing listens on the port."""
+BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
 
 
 @dataclass(frozen=True)
@@ -85,27 +87,25 @@ def start_world(threads: int | None = None) -> World:
     if threads:
         torch.set_num_threads(threads)
     cuda = torch.cuda.is_available()
-    if "WORLD_SIZE" not in os.environ:
-        os.environ.update(
-            RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(_free_port())
-        )
     # DeepSpeed would compile a shared-memory all-reduce with g++ (a minute, and a failure where there is no compiler); gloo
     # does the same work. The table is set rather than changed: reading it makes DeepSpeed try the compiler on every op.
     vars(deepspeed.ops)["__compatible_ops__"] = {"deepspeed_shm_comm": False}
+    alone = "WORLD_SIZE" not in os.environ
+    if alone:
+        os.environ.update(ALONE)
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
-    deepspeed.init_distributed(dist_backend="nccl" if cuda else "gloo", verbose=False)
+    if alone:  # without a port, which another job could take in the same moment
+        dist.init_process_group(BACKENDS[device.type], store=dist.HashStore(), rank=0, world_size=1)
+    deepspeed.init_distributed(dist_backend=BACKENDS[device.type], verbose=False)
     return World(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
 
 
 def leave_world() -> None:
-    """Part from the other processes, so that the interpreter can end without a warning."""
+    """Part from the other processes: the interpreter can end without a warning, and children start without our rank."""
     if dist.is_initialized():
         dist.destroy_process_group()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        for name in ALONE:
+            os.environ.pop(name, None)

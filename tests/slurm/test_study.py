@@ -1,0 +1,101 @@
+"""The real workflow on a real Slurm: a study completes, and a preempted training ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cluster import SlurmCluster
+from test_profile import submissions
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
+from checkout import Checkout, copy_checkout, real_job_python
+
+pytestmark = pytest.mark.slow
+Snakemake = Callable[..., subprocess.CompletedProcess[str]]
+RUN = "tiny.sums.plain.grpo-toy.s1"
+OPTIONS = ("--profile", "slurm", "--config", "tracking={enabled: false}", "runtime={gpus: 1}")
+
+
+@pytest.fixture(scope="module")
+def study(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, str]:
+    """The demo study, made small by its configuration and by nothing else, run with `--profile slurm`."""
+    if not Path(real_job_python()).is_file():
+        pytest.skip("There is no jobs' environment (.venv/jobs); `make envs` builds it.")
+    checkout = copy_checkout(tmp_path_factory.mktemp("study") / "checkout")
+    (checkout.root / ".venv").mkdir()
+    (checkout.root / ".venv" / "jobs").symlink_to(Path(real_job_python()).parents[1])
+    checkout.edit("config/studies/demo.yaml", "[1, 2, 3]", "[1]")
+    checkout.edit("config/registry/models.yaml", "warmup_steps: 50", "warmup_steps: 20")
+    small = {"    problems: 36000": "    problems: 4800", "    problems: 4000": "    problems: 400"}
+    for before, after in small.items():
+        checkout.edit("config/registry/datasets.yaml", before, after)
+    checkout.edit("config/registry/benchmarks.yaml", "problems: 256", "problems: 16", count=2)
+    models = (checkout.root / "config/registry/models.yaml").read_text(encoding="utf-8")
+    steps = next(line for line in models.splitlines() if line.startswith("    steps: "))
+    checkout.edit("config/registry/models.yaml", steps, "    steps: 200")
+    checkout.edit("config/optimizers/grpo-toy.yaml", "steps: 120", "steps: 60")
+    checkout.edit("config/optimizers/grpo-toy.yaml", "checkpoints: [60]", "checkpoints: [5]")
+    done = snakemake(checkout.root, *OPTIONS, impatient=True, timeout=560)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return checkout, done.stdout
+
+
+@pytest.mark.timeout(1500)
+def test_the_demo_study_completes_on_slurm(study: tuple[Checkout, str], cluster: SlurmCluster) -> None:
+    checkout, said = study
+    table = (checkout.root / "results/studies/demo/tables/main.csv").read_text(encoding="utf-8")
+    assert "dr-grpo-toy" in table and "sums-ood" in table
+    trained = submissions(cluster, said, "train")
+    assert [job["State"] for job in trained] == ["COMPLETED"] * 2
+    assert all("gres/gpu=1" in job["AllocTRES"] for job in trained)
+    record = json.loads((checkout.root / f"results/runs/{RUN}/record.json").read_text(encoding="utf-8"))
+    assert record["slurm"]["SLURM_JOB_ID"]
+
+
+@pytest.mark.timeout(1500)
+def test_a_preempted_training_resumes_and_ends_with_the_same_weights(
+    study: tuple[Checkout, str], snakemake: Snakemake, cluster: SlurmCluster
+) -> None:
+    checkout, _ = study
+    manifest = checkout.root / f"results/runs/{RUN}/manifest.json"
+    undisturbed = manifest.read_bytes()
+    manifest.unlink()
+    preempted = threading.Event()
+
+    def preempt() -> None:
+        """A job of higher priority takes both GPUs as soon as the training has saved a state."""
+        scratch = checkout.root / "results" / ".scratch"
+        for _ in range(2000):
+            if any(path.name.startswith("step-") for path in scratch.glob(f"run-{RUN}-*/*/*")) or any(
+                path.name.startswith("step-") for path in scratch.glob(f"run-{RUN}-*/*")
+            ):
+                cluster.submit("sleep 5", "--partition=gpu", "--gres=gpu:2")
+                preempted.set()
+                return
+            time.sleep(0.05)
+
+    watcher = threading.Thread(target=preempt)
+    watcher.start()
+    done = snakemake(
+        checkout.root,
+        *OPTIONS,
+        "--set-resources",
+        "train:slurm_partition=low",
+        "--",
+        str(manifest.relative_to(checkout.root)),
+        impatient=True,
+        timeout=300,
+    )
+    watcher.join()
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert preempted.is_set(), "the training ended before it could be preempted"
+    assert manifest.read_bytes() == undisturbed
+    attempts = json.loads((manifest.parent / "record.json").read_text(encoding="utf-8"))["attempts"]
+    assert len(attempts) >= 2 and attempts[-1]["outcome"] == "done"
