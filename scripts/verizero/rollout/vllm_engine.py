@@ -82,7 +82,7 @@ class VllmEngine:
         requests = [{"prompt_token_ids": prompt} for prompt in prompts for _ in range(samples)]
         parameters = [self._parameters(sampling, derive_seed(seed, k)) for seed in seeds for k in range(samples)]
         with _random_states_kept():
-            outputs = self.llm.generate(requests, parameters, use_tqdm=self._counter)  # type: ignore[arg-type]
+            outputs = self.llm.generate(requests, parameters, use_tqdm=self._counter)
         completions = [self._completion(output.outputs[0]) for output in outputs]
         if len(completions) != len(requests):
             raise RuntimeError(f"asked vLLM for {len(requests)} completions, got {len(completions)}")
