@@ -106,6 +106,22 @@ def test_a_divergence_from_the_base_model_starts_at_zero_and_is_held_down(run):
     assert sum(found[1][6:]) < 0.3 * sum(found[0][6:])
 
 
+@pytest.mark.parametrize("zero_stage", [1, 3])
+def test_the_learning_rate_of_the_warm_up_is_the_one_that_is_applied(run, inputs, zero_stage):
+    events, weights = run(steps=2, warmup_steps=10**6, zero_stage=zero_stage, checkpoints=[])
+    assert [event["metrics"]["learning_rate"] for event in events] == pytest.approx([2e-9, 4e-9])
+    before = load_file(inputs[0].parent / "payload" / "model.safetensors")
+    for name, tensor in weights.items():
+        torch.testing.assert_close(tensor, before[name], atol=2e-8, rtol=0.0)
+
+
+def test_the_gradient_norm_is_logged_before_it_is_clipped(run):
+    [[free], _], [[clipped], _] = (
+        run(f"{limit}", steps=1, updates_per_rollout=1, max_grad_norm=limit, checkpoints=[]) for limit in (1e3, 1e-3)
+    )
+    assert free["metrics"]["grad_norm"] == clipped["metrics"]["grad_norm"] > 1e-3
+
+
 def test_one_update_on_policy_has_ratio_one(run):
     events, _ = run(steps=2, updates_per_rollout=1, surrogate={"kind": "clip", "clip_low": 0.0, "clip_high": 0.0})
     assert [event["metrics"]["kl_old"] for event in events] == [0.0, 0.0]
