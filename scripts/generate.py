@@ -26,6 +26,7 @@ from verizero.artifacts.seeds import derive_seed
 from verizero.config.expansion import parse_subject
 from verizero.config.spec import GenerateSpec, MemberSpec, read_spec
 from verizero.problems.problem import Problem, read_problems
+from verizero.rollout.threads import set_threads
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -129,9 +130,7 @@ def main() -> None:
     unpinned = sorted({source for path in inputs.values() for source in read_manifest(path).unpinned})
 
     if changed:
-        import torch
-
-        torch.set_num_threads(arguments.threads)
+        set_threads(arguments.threads)
         from verizero.policy.load import load_tokenizer
         from verizero.rollout.start import start_engine
 

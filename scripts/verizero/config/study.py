@@ -76,7 +76,7 @@ class Runtime(Section):
     generate_threads: Count = 1
     gpus: Annotated[int, Field(ge=0)] = 0
     """GPUs of a training, pretraining or generating job."""
-    micro_batch_tokens: Count = 16384
+    micro_batch_tokens: Count = 2048
     """Tokens in one forward pass of the learner."""
     train_minutes: Count = 720
     generate_minutes: Count = 240
