@@ -11,7 +11,8 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 def threads_of_torch(**environment):
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    # not this process's own environment: an engine that a test before started here has left its settings in it
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     code = (
         "from verizero.rollout.threads import set_threads; set_threads(1);"
         "import os, torch; print(torch.get_num_threads(), os.environ['OMP_WAIT_POLICY'])"

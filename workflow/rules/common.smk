@@ -21,6 +21,10 @@ JOB_PYTHON = os.environ.get("VERIZERO_JOB_PYTHON") or next(
 )
 
 
+# Threads that wait for each other by spinning take the cores from the jobs beside them: ten times the time was measured.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
 def spec_of(stage, pattern):
     """The spec of a stage as a function of the wildcards in a pattern."""
 
