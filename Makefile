@@ -63,8 +63,9 @@ test: envs-test  ## Run every test; those of vLLM need `make envs-vllm` first
 	@# One thread for each test process: two that spin on two cores each are slower than one. By file: a file's tests
 	@# share an engine, which takes most of a minute to start.
 	OMP_NUM_THREADS=1 $(JOBS)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) tests/unit tests/integration
-	@# By group: the tests on Slurm share one cluster and stay in one process.
-	$(ORCHESTRATE)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS) tests/workflow tests/slurm
+	$(ORCHESTRATE)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) tests/workflow
+	@# In one process: the tests on Slurm share one cluster, and a second process would wait for it until it times out.
+	$(ORCHESTRATE)/python -m pytest $(PYTEST_ARGS) tests/slurm
 
 lint: envs-test  ## Check style, types and the workflow's own rules
 	@# All of them, also after the first that complains.
