@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,3 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's content, as 64 hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def same_float(left: float, right: float) -> bool:
-    """Whether two numbers are the same value, NaN included (for comparing recomputed tables)."""
-    return left == right or (math.isnan(left) and math.isnan(right))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from verizero.artifacts.code import code_digest
 from verizero.artifacts.errors import UserError
-from verizero.config.expansion import Run, Subject, evaluations, members, parse_subject, runs
+from verizero.config.expansion import Subject, evaluations, members, parse_run, parse_subject, runs
 from verizero.config.registry import Registry, load_config, load_registry
 from verizero.config.sources import Pretrained
 from verizero.config.spec import (
@@ -59,7 +59,7 @@ class Plan:
             case "prepare_dataset":
                 return spec_text(dataset_spec(registry, name))
             case "train":
-                return self._train_spec(name)
+                return spec_text(train_spec(registry, parse_run(name)))
             case "generate" | "grade":
                 subject, _, suite = name.partition("/")
                 return spec_text(
@@ -68,10 +68,6 @@ class Plan:
             case "aggregate" | "track":
                 return spec_text(self.spec)
         raise ValueError(stage)
-
-    def _train_spec(self, name: str) -> str:
-        model, train_set, template, optimizer, seed = name.split(".")
-        return spec_text(train_spec(self.registry, Run(model, train_set, template, optimizer, int(seed[1:]))))
 
     def prepared_models(self) -> list[str]:
         """Models that `prepare_model` makes."""
