@@ -27,7 +27,6 @@ from verizero.analysis.summary import findings, reading_rule
 from verizero.analysis.tables import change_table, main_table, paired_table, seed_table, status_table
 from verizero.artifacts.errors import main_program
 from verizero.artifacts.job import Job
-from verizero.artifacts.manifest import read_manifest
 from verizero.config.spec import StudySpec, read_spec
 
 
@@ -60,7 +59,6 @@ def main() -> None:
     ]
 
     job = Job("study", spec.name, plain, arguments.out, inputs)
-    unpinned = sorted({source for path in inputs.values() for source in read_manifest(path).unpinned})
     for table in tables:
         above = (
             f"# {spec.question}\n\n{reading_rule(spec.confidence)}\n\n"
@@ -73,7 +71,7 @@ def main() -> None:
     drawn = draw_all(spec, curves, rows, job.staging / "figures")
     samples, absent = browse([group for group, _ in graded], arguments.results)
     pictures = [job.staging / "figures" / f"{name}.png" for name in drawn]
-    page = report_html(spec, said, tables, pictures, planned, samples, absent, unpinned)
+    page = report_html(spec, said, tables, pictures, planned, samples, absent, job.unpinned)
     (job.staging / "report.html").write_text(page, encoding="utf-8")
     (job.staging / "ledger.json").write_text(json.dumps(planned, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     for sentence in warnings_of(inputs):
@@ -89,7 +87,6 @@ def main() -> None:
             **{f"runs_{state}": number for state, number in planned["counts"]["runs"].items()},
         },
         seeds=spec.study.seeds,
-        unpinned=unpinned,
     )
     print(
         "\n".join(said)

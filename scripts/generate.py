@@ -127,7 +127,6 @@ def main() -> None:
         f"members kept: {', '.join(sorted(set(spec.members) - set(changed))) or 'none'}; to generate: {', '.join(changed) or 'none'}",
         file=sys.stderr,
     )
-    unpinned = sorted({source for path in inputs.values() for source in read_manifest(path).unpinned})
 
     if changed:
         set_threads(arguments.threads)
@@ -162,10 +161,9 @@ def main() -> None:
                         "tokens": sum(int(str(row["tokens"])) for row in rows),
                     },
                     seeds=[spec.members[name].protocol.seed],
-                    unpinned=unpinned,
                 )
         engine.close()
-    job.publish(counts={"members": len(outs)}, parts=outs, unpinned=unpinned)
+    job.publish(counts={"members": len(outs)}, parts=outs)
 
 
 if __name__ == "__main__":

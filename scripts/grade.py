@@ -93,11 +93,7 @@ def grade_suite(arguments: argparse.Namespace) -> None:
             counts = read_manifest(out).counts
             totals = {key: totals[key] + counts[key] for key in totals}
     print(f"members kept: {', '.join(kept) or 'none'}; graded: {', '.join(graded) or 'none'}", file=sys.stderr)
-    suite.publish(
-        counts=totals,
-        parts=parts,
-        unpinned=sorted({repo for out in parts.values() for repo in read_manifest(out).unpinned}),
-    )
+    suite.publish(counts=totals, parts=parts)
 
 
 def grade_pairs(arguments: argparse.Namespace) -> None:

@@ -41,11 +41,10 @@ def main() -> None:
     arguments = parser.parse_args()
     spec, plain = read_spec(DatasetSpec, arguments.spec)
 
-    excluded, unpinned = {}, set()
+    excluded = {}
     for path in arguments.exclude:
         manifest, payload = open_artifact(path)
         excluded[manifest.id] = read_problems(payload / "problems.jsonl")
-        unpinned.update(manifest.unpinned)
     try:
         prepared = prepare(spec.problems, excluded)
     except UserError as error:
@@ -59,7 +58,7 @@ def main() -> None:
         job.warn(f"{arguments.name}: {left_out} of {prepared.counts['source']} rows have no answer and are left out")
     write_problems(job.staging / "problems.jsonl", prepared.problems)
     seeds = [spec.problems.source.seed] if isinstance(spec.problems.source, Sums) else []
-    job.publish(counts=prepared.counts, seeds=seeds, unpinned=sorted({*unpinned, *prepared.unpinned}))
+    job.publish(counts=prepared.counts, seeds=seeds, unpinned=prepared.unpinned)
 
 
 if __name__ == "__main__":

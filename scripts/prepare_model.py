@@ -45,7 +45,7 @@ def main() -> None:
             model, tokenizer = load_policy(
                 hub_folder(source) if isinstance(source, Hub) else local_folder(source), spec.dtype
             )
-            unpinned = unpinned_sources(source)
+            unpinned = unpinned_sentences(source)
         case source:
             raise UserError(f"the source of {arguments.name} is of kind `{source.kind}`; `pretrain.py` makes that one")
     for sentence in unpinned:
@@ -65,7 +65,7 @@ def main() -> None:
     )
 
 
-def unpinned_sources(source: Hub | Folder) -> list[str]:
+def unpinned_sentences(source: Hub | Folder) -> list[str]:
     """What is not proven about a source's identity, for everyone who uses the model."""
     if isinstance(source, Hub) and source.revision == UNPINNED:
         return [

@@ -60,8 +60,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     spec, plain = read_spec(PretrainSpec, arguments.spec)
-    base, base_payload = open_artifact(arguments.model)
-    dataset, dataset_payload = open_artifact(arguments.dataset)
+    base_payload = open_artifact(arguments.model)[1]
+    dataset_payload = open_artifact(arguments.dataset)[1]
     torch.set_num_threads(arguments.threads)
     model, tokenizer = load_policy(base_payload, "float32")
     if torch.cuda.is_available():
@@ -89,7 +89,6 @@ def main() -> None:
     job.publish(
         counts={"parameters": parameters, "documents": len(documents), "steps": spec.source.steps},
         seeds=[spec.source.seed],
-        unpinned=sorted({*base.unpinned, *dataset.unpinned}),
     )
 
 

@@ -49,7 +49,7 @@ def main() -> None:
         inputs={artifact.name: artifact.path for artifact in artifacts},
     )
     links = _links(plan.spec, artifacts, plan.config.tracking, job)
-    job.publish(counts=_counts(artifacts), unpinned=artifacts[0].manifest.unpinned, beside={"links.json": links})
+    job.publish(counts=_counts(artifacts), beside={"links.json": links})
 
 
 def _links(spec: StudySpec, artifacts: list[Artifact], tracking: Tracking, job: Job) -> Path:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from verizero.artifacts.job import EXIT_RESUME, Job
 from verizero.artifacts.manifest import open_artifact
 from verizero.config.spec import TrainSpec, read_spec
 from verizero.problems.problem import read_problems
+from verizero.rollout.threads import set_threads
 
 
 def arguments() -> argparse.Namespace:
@@ -53,13 +53,13 @@ def main() -> int:
     """Check the inputs, train, publish."""
     options = arguments()
     spec, plain = read_spec(TrainSpec, options.spec)
-    model, folder = open_artifact(options.model)
-    dataset, problems_folder = open_artifact(options.dataset)
+    folder = open_artifact(options.model)[1]
+    problems_folder = open_artifact(options.dataset)[1]
     problems = read_problems(problems_folder / "problems.jsonl")
     if not problems:
         raise UserError(f"{options.dataset}: the training set holds no problem")
 
-    os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))  # read when torch is loaded, so it comes before
+    set_threads(options.threads)
     from verizero.training.checkpoint import Checkpoints
     from verizero.training.loop import Runtime, train
     from verizero.training.prompts import readable_prompts
@@ -103,7 +103,6 @@ def main() -> int:
             "tokens": sum(event["metrics"]["tokens"] for event in events),
         },
         seeds=[spec.seed],
-        unpinned=sorted({*model.unpinned, *dataset.unpinned}),
         beside={"events.jsonl": checkpoints.events},
     )
     return 0

@@ -48,6 +48,16 @@ def test_manifest_and_record_follow_their_schemas(out: Path) -> None:
         jsonschema.validate(json.loads((out.parent / f"{name}.json").read_text()), schema)
 
 
+def test_what_rests_on_an_unpinned_source_says_so(out: Path) -> None:
+    source = Job("dataset", "d", {}, out)
+    source.publish(unpinned=["someone/sums"])
+    below = out.parent.parent / "e" / "manifest.json"
+    job = Job("dataset", "e", {}, below, inputs={"d": out})
+    assert job.unpinned == ["someone/sums"]
+    job.publish(unpinned=["another/set"], parts={"d": out})
+    assert read_manifest(below).unpinned == ["another/set", "someone/sums"]
+
+
 def test_a_flipped_byte_is_named(out: Path) -> None:
     file = made(out).parent / "payload" / "folder" / "file.txt"
     assert broken_files(out) == []

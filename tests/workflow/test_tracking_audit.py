@@ -15,11 +15,13 @@ from fabricated import NAME, ROOT, Fabricated, fabricate
 from verizero.artifacts.canonical import sha256_text
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.files import describe_folder, folder_md5, write_atomic
+from verizero.config.plan import Plan
 from verizero.tracking.chain import chain
 from verizero.tracking.table import parse_where, pick
 from verizero.tracking.verification import verify
 
 RUN = "tiny.sums.plain.dr-grpo-toy.s2"
+STEP = Plan(ROOT, {"study": "demo"}).spec.kept_steps["dr-grpo-toy"][-1]
 MEMBER = "sums-id.plain.sampled-toy"
 WHERE = "optimizer=dr-grpo-toy,benchmark=sums-id,protocol=sampled-toy,metric=avg@8"
 PAYLOADS = {
@@ -29,10 +31,10 @@ PAYLOADS = {
     "benchmark": "datasets/sums-id/payload/problems.jsonl",
     "corpus": "datasets/sums-corpus/payload/problems.jsonl",
     "benchmark kept out": "datasets/sums-ood/payload/problems.jsonl",
-    "run": f"runs/{RUN}/payload/step-180/model.safetensors",
+    "run": f"runs/{RUN}/payload/step-{STEP}/model.safetensors",
     "events": f"runs/{RUN}/events.jsonl",
-    "samples": f"samples/{RUN}@180/toy/{MEMBER}/payload/samples.jsonl.gz",
-    "grades": f"grades/{RUN}@180/toy/{MEMBER}/payload/grades.jsonl.gz",
+    "samples": f"samples/{RUN}@{STEP}/toy/{MEMBER}/payload/samples.jsonl.gz",
+    "grades": f"grades/{RUN}@{STEP}/toy/{MEMBER}/payload/grades.jsonl.gz",
     "table": f"studies/{NAME}/tables/main.csv",
     "ledger": f"studies/{NAME}/ledger.json",
 }
@@ -43,10 +45,10 @@ MANIFESTS = {
     "benchmark": "datasets/sums-id",
     "corpus": "datasets/sums-corpus",
     "run": f"runs/{RUN}",
-    "samples": f"samples/{RUN}@180/toy/{MEMBER}",
-    "samples' suite": f"samples/{RUN}@180/toy",
-    "grades": f"grades/{RUN}@180/toy/{MEMBER}",
-    "grades' suite": f"grades/{RUN}@180/toy",
+    "samples": f"samples/{RUN}@{STEP}/toy/{MEMBER}",
+    "samples' suite": f"samples/{RUN}@{STEP}/toy",
+    "grades": f"grades/{RUN}@{STEP}/toy/{MEMBER}",
+    "grades' suite": f"grades/{RUN}@{STEP}/toy",
     "study": f"studies/{NAME}",
 }
 
@@ -142,7 +144,7 @@ def test_an_edited_number_in_the_table_is_named_with_the_right_one(study: Fabric
     number = next(
         number
         for number, line in enumerate(lines)
-        if line.startswith("tiny,sums,plain,dr-grpo-toy,180,sums-id,sampled-toy,avg@8,")
+        if line.startswith(f"tiny,sums,plain,dr-grpo-toy,{STEP},sums-id,sampled-toy,avg@8,")
     )
     fields = lines[number].split(",")
     before, fields[column] = fields[column], "0.912345" if column < 11 else "7"
@@ -184,7 +186,7 @@ def test_regraded_samples_behind_an_old_table_are_found(study: Fabricated) -> No
     [
         (f"runs/{RUN}/manifest.json", "manifest.json"),
         (f"runs/{RUN}/record.json", "record.json"),
-        (f"grades/{RUN}@180/toy/{MEMBER}/manifest.json", "manifest.json"),
+        (f"grades/{RUN}@{STEP}/toy/{MEMBER}/manifest.json", "manifest.json"),
         ("datasets/sums/manifest.json", "manifest.json"),
     ],
 )
@@ -203,7 +205,7 @@ def test_a_clone_without_payloads_names_the_command_that_brings_them(study: Fabr
     assert done.returncode == 3
     last = done.stdout.splitlines()[-1]
     assert last.startswith("NOT VERIFIED: ")
-    assert f"dvc pull results/grades/tiny.sums.plain.dr-grpo-toy.s1@180/toy/{MEMBER}/payload.dvc" in last
+    assert f"dvc pull results/grades/tiny.sums.plain.dr-grpo-toy.s1@{STEP}/toy/{MEMBER}/payload.dvc" in last
     assert f"results/runs/{RUN}/payload.dvc" in last
 
 
@@ -224,9 +226,9 @@ def test_the_chain_holds_every_kind_of_link(study: Fabricated) -> None:
     titles = [link.title for link in chain(pick(study.table, parse_where(WHERE))).walk()]
     for expected in (
         "study studies/mini",
-        f"seed 2: grades grades/{RUN}@180",
+        f"seed 2: grades grades/{RUN}@{STEP}",
         "samples samples/",
-        "checkpoint at step 180",
+        f"checkpoint at step {STEP}",
         f"training run runs/{RUN}",
     ):
         assert any(title.startswith(expected) for title in titles)

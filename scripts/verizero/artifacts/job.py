@@ -19,7 +19,15 @@ from typing import Any
 from verizero.artifacts.canonical import canonical_json, sha256_text
 from verizero.artifacts.code import code_digest
 from verizero.artifacts.files import FileEntry, describe_folder, folder_md5, sync_folder, write_atomic
-from verizero.artifacts.manifest import PAYLOAD, Kind, Manifest, PayloadFile, digest_of, payload_folder
+from verizero.artifacts.manifest import (
+    PAYLOAD,
+    Kind,
+    Manifest,
+    PayloadFile,
+    digest_of,
+    payload_folder,
+    unpinned_sources,
+)
 from verizero.artifacts.record import Attempt, Record, environment, now
 
 EXIT_RESUME = 75
@@ -47,6 +55,7 @@ class Job:
             raise ValueError(f"--out is {out}; an artifact's file is called manifest.json")
         self.kind, self.id, self.spec, self.out = kind, id, dict(spec), out
         self.inputs = {name: digest_of(path) for name, path in (inputs or {}).items()}
+        self.unpinned = unpinned_sources((inputs or {}).values())
         self.program = Path(sys.argv[0]).resolve()
         self.code = code_digest(self.program) if self.program.suffix == ".py" and self.program.is_file() else "0" * 64
         self.warnings: list[str] = []
@@ -83,6 +92,8 @@ class Job:
         Args:
             beside: name -> file in scratch, put beside the manifest and named in the record but not part of the
                 artifact's identity (an event log with times).
+            unpinned: sources without a resolved revision that this job itself read; those of its inputs and parts are
+                added, so that whatever rests on an unpinned source says so.
         """
         entries = describe_folder(self.staging)
         self.out.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +112,7 @@ class Job:
             payload_md5=folder_md5(entries) if entries else None,
             counts=dict(counts or {}),
             seeds=list(seeds),
-            unpinned=list(unpinned),
+            unpinned=sorted({*unpinned, *self.unpinned, *unpinned_sources((parts or {}).values())}),
         )
         self._note({"ended": now(), "outcome": "done"})
         record = Record(

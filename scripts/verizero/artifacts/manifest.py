@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -100,6 +101,11 @@ def open_artifact(manifest_path: Path) -> tuple[Manifest, Path]:
                 f"{file} has {size} bytes, its manifest says {entry.size}; restore it with `dvc checkout --force {payload}.dvc`"
             )
     return manifest, payload
+
+
+def unpinned_sources(manifests: Iterable[Path]) -> list[str]:
+    """The hub sources without a resolved revision that any of these artifacts rests on, sorted."""
+    return sorted({source for path in manifests for source in read_manifest(path).unpinned})
 
 
 def digest_of(manifest_path: Path) -> str:
