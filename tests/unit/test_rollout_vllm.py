@@ -16,6 +16,7 @@ from verizero.policy.logprobs import token_logprobs
 from verizero.policy.save import save_policy
 from verizero.rollout.engine import Sampling
 from verizero.rollout.start import start_engine
+from verizero.rollout.vllm_engine import CPU_STEP_TOKENS
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
@@ -80,6 +81,15 @@ def test_tokens_do_not_depend_on_the_batch(live):
     assert tokens(engine.generate(prompts[::-1], 3, SAMPLED, SEEDS[::-1])) == everything[::-1]
     assert tokens(engine.generate(prompts[2:3], 3, SAMPLED, SEEDS[2:3])) == everything[2:3]
     assert len(set(map(tuple, everything[0]))) == 3
+
+
+def test_more_prompts_than_one_step_reads_get_the_same_tokens(live):
+    _, engine, prompts, *_ = live
+    many = [[*prompts[0], *(prompts[1][k % len(prompts[1])] for k in range(60 + n % 30))] for n in range(120)]
+    sampling = Sampling(temperature=0.8, top_p=1.0, max_tokens=4)
+    assert sum(map(len, many)) > 2 * CPU_STEP_TOKENS
+    everything = tokens(engine.generate(many, 1, sampling, list(range(120))))
+    assert tokens(engine.generate(many[60:], 1, sampling, list(range(60, 120)))) == everything[60:]
 
 
 def test_greedy_tokens_are_those_of_the_transformers_engine(live):

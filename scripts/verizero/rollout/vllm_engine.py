@@ -32,6 +32,9 @@ from verizero.rollout.engine import Completion, Sampling, check_request
 MEMORY_SHARE = 0.5
 """Of a GPU's memory that vLLM may take; the learner needs the rest."""
 
+CPU_STEP_TOKENS = 4096
+"""Prompt tokens that the CPU build reads in one step; at least one whole prompt must fit."""
+
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 
@@ -56,7 +59,13 @@ class VllmEngine:
         options: dict[str, Any] = (
             {"gpu_memory_utilization": MEMORY_SHARE, "enable_sleep_mode": True}
             if self.on_gpu
-            else {"enforce_eager": True}
+            else {
+                "enforce_eager": True,
+                # Where a step's budget cuts a prompt in two, vLLM 0.32 winds the request's generator back, which torch's
+                # CPU generator refuses ("CPU Generator does not use offset"): prompts are read whole.
+                "enable_chunked_prefill": False,
+                "max_num_batched_tokens": max(CPU_STEP_TOKENS, max_model_len),
+            }
         )
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             options["distributed_executor_backend"] = "external_launcher"
