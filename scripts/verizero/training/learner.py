@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from verizero.config.optimizers import Optimizer
 from verizero.objective.loss import Objective, loss_sums
 from verizero.policy.logprobs import token_logprobs
-from verizero.training.batches import micro_batches, padded
+from verizero.training.batches import PaddedRows, micro_batches, padded
 from verizero.training.world import World, deepspeed
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -66,6 +66,26 @@ class Update:
     """Response tokens in the forward pass."""
 
 
+class ScoredPolicy(nn.Module):
+    """The policy as DeepSpeed sees it: its forward pass gives log-probabilities, see `token_logprobs`.
+
+    A backward pass counts once only if its forward pass went through DeepSpeed's engine, which tidies up there after the
+    micro-batch before. With the policy called on its own, ZeRO 1 in bfloat16 added earlier micro-batches again and ZeRO 3
+    kept only the last (version 0.19.8).
+    """
+
+    def __init__(self, policy: nn.Module) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(
+        self, batch: PaddedRows, temperature: float
+    ) -> tuple[Float[Tensor, "batch time"], Float[Tensor, "batch time"]]:
+        """Log-probability and entropy of each response token, in nats."""
+        policy: Any = self.policy
+        return token_logprobs(policy, batch.input_ids, batch.attention_mask, batch.response_mask, temperature)
+
+
 class Learner:
     """One DeepSpeed engine.
 
@@ -88,8 +108,10 @@ class Learner:
             model.parameters(), lr=settings.learning_rate, betas=betas, weight_decay=settings.weight_decay, fused=True
         )
         config = engine_config(settings, sum(parameter.numel() for parameter in model.parameters()), world)
-        self.engine, *_ = deepspeed.initialize(model=model, optimizer=adam, config=config, dist_init_required=False)
-        self.module: Any = self.engine.module
+        self.engine, *_ = deepspeed.initialize(
+            model=ScoredPolicy(model), optimizer=adam, config=config, dist_init_required=False
+        )
+        self.module: Any = self.engine.module.policy
         self.module.eval()
 
     def score(self, pairs: Sequence[tuple[list[int], list[int]]], model: nn.Module | None = None) -> list[Score]:
@@ -140,14 +162,12 @@ class Learner:
         """Loss of some rows and what was measured on them; without rows, a loss that is zero and reaches every weight."""
         if not rows:
             batch = padded([_FILLER[0]], [_FILLER[1]], device=self.world.device)
-            logprob, _ = token_logprobs(
-                self.module, batch.input_ids, batch.attention_mask, batch.response_mask, self.temperature
-            )
+            logprob, _ = self.engine(batch, self.temperature)
             return logprob.masked_fill(~batch.response_mask, 0.0).sum() * 0.0, torch.zeros(6, dtype=torch.float64)
         device = self.world.device
         batch = padded([row.prompt for row in rows], [row.response for row in rows], device=device)
         mask = batch.response_mask
-        logprob, entropy = token_logprobs(self.module, batch.input_ids, batch.attention_mask, mask, self.temperature)
+        logprob, entropy = self.engine(batch, self.temperature)
         old = _spread([row.old for row in rows], mask)
         reference = _spread([row.reference for row in rows], mask)
         advantage = torch.tensor([row.advantage for row in rows], dtype=torch.float32, device=device)

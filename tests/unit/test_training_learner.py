@@ -1,0 +1,77 @@
+"""An update's gradient is that of plain autograd over all its rows, at each ZeRO stage, precision and micro-batch."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+pytestmark = [pytest.mark.deepspeed, pytest.mark.slow]
+
+torch = pytest.importorskip("torch")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from policy_small import small_policy  # noqa: E402
+
+from verizero.config.optimizers import Advantage, Optimizer, Rollout, Weight  # noqa: E402
+from verizero.objective.loss import Objective, loss_sums  # noqa: E402
+from verizero.policy.logprobs import token_logprobs  # noqa: E402
+from verizero.training.batches import padded  # noqa: E402
+from verizero.training.learner import Learner, TrainRow  # noqa: E402
+from verizero.training.world import leave_world, start_world  # noqa: E402
+
+OBJECTIVE = Objective(surrogate="clip", clip_low=0.2, clip_high=0.2)
+ROWS = 16
+
+
+@pytest.fixture(scope="module")
+def world():
+    yield start_world(1)
+    leave_world()
+
+
+def rows():
+    """Responses of one length, so that a micro-batch of 64 positions holds four of the sixteen."""
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(3, 20, (ROWS, 2, 8), generator=generator).tolist()
+    return [
+        TrainRow(prompt, response, None, None, 1.0 if number % 2 else -0.5, 1 / (8 * ROWS))
+        for number, (prompt, response) in enumerate(ids)
+    ]
+
+
+def policy():
+    torch.manual_seed(0)
+    return small_policy()[0]
+
+
+def plain_gradient_norm():
+    model, some = policy().float().eval(), rows()
+    batch = padded([row.prompt for row in some], [row.response for row in some])
+    mask = batch.response_mask
+    logprob, entropy = token_logprobs(model, batch.input_ids, batch.attention_mask, mask, 1.0)
+    advantage = torch.tensor([row.advantage for row in some])
+    weight = torch.tensor([row.weight for row in some])
+    loss_sums(OBJECTIVE, logprob, entropy, logprob.detach(), None, advantage, weight, mask).loss.backward()
+    return float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
+
+
+@pytest.mark.parametrize("micro_batch_tokens", [4096, 64, 1])
+@pytest.mark.parametrize("train_dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("zero_stage", [1, 2, 3])
+def test_the_gradient_is_that_of_plain_autograd(world, zero_stage, train_dtype, micro_batch_tokens):
+    settings = Optimizer(
+        advantage=Advantage(baseline="group-mean"),
+        weight=Weight(kind="sequence"),
+        learning_rate=1e-3,
+        rollout=Rollout(prompts=8, samples=2, max_tokens=8),
+        steps=1,
+        train_dtype=train_dtype,
+        zero_stage=zero_stage,
+        max_grad_norm=1e9,
+    )
+    learner = Learner(policy(), settings, world, micro_batch_tokens)
+    tolerance = 1e-5 if train_dtype == "float32" else 1e-2
+    assert learner.update(rows(), OBJECTIVE, 0.0).grad_norm == pytest.approx(plain_gradient_norm(), rel=tolerance)
+    # and again: nothing of the first update is left in the second
+    assert learner.update(rows(), OBJECTIVE, 0.0).grad_norm == pytest.approx(plain_gradient_norm(), rel=tolerance)
