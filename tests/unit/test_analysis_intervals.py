@@ -42,6 +42,17 @@ def test_seeds_that_agree_exactly_leave_the_variance_of_problems() -> None:
     assert two_way_interval(values, 0.95).se == pytest.approx(problem_interval(values[0], 0.95).se)
 
 
+def test_an_interval_is_never_narrower_than_the_scatter_of_the_cells() -> None:
+    # weak effects of problems, none of seeds: the mean squares of both are small by chance in this draw
+    draw = np.random.default_rng(9)
+    values = draw.normal(0, 0.45, 175)[None] + draw.normal(0, 1, (2, 175))
+    residual = values - values.mean(1, keepdims=True) - values.mean(0, keepdims=True) + values.mean()
+    se = np.sqrt((residual**2).sum() / 174 / 350)
+    found = two_way_interval(values, 0.95)
+    assert found.high is not None and found.low is not None
+    assert found.high - found.low == pytest.approx(2 * 1.97369 * se, rel=1e-4)
+
+
 def test_a_numerator_that_is_not_positive_gives_way_to_the_largest_mean_square() -> None:
     values = np.array([[1.0, 0.0], [0.0, 1.0]])  # all of it interaction: MS_int 1, the others 0
     found = two_way_interval(values, 0.95)
