@@ -72,7 +72,7 @@ def two_way_interval(values: Array, confidence: float, support: int | None = Non
     The degrees of freedom are at least the smallest of the three components'.
     Where the numerator is not positive, the largest mean square (and its degrees of freedom) takes its place.
     The interval is at least as wide as `MS_int` alone would make it: cells that only scatter have that error, and the
-    numerator, a difference, falls below it by chance (8 % of simulated studies of three seeds).
+    numerator, a difference, falls below it by chance (`benchmarks/coverage.py`).
 
     Args:
         values: [seed, problem], Y_si; with one seed this is `problem_interval`.
