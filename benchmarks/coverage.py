@@ -1,6 +1,6 @@
 """How often the two-way interval holds the truth, over simulated studies.
 
-    PYTHONPATH=scripts .venv/jobs/bin/python benchmarks/coverage.py --studies 4000
+    .venv/jobs/bin/python benchmarks/coverage.py --studies 4000
 
 For each design (seeds, problems, and the spread of problems, seeds and cells) it draws studies whose true mean is 0, and prints
 the share of 95 % intervals that hold 0, the share that are narrower than half of what the true standard error would give, and the median
@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 
-from verizero.analysis.intervals import two_way_interval
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+from verizero.analysis.intervals import two_way_interval  # noqa: E402
 
 DESIGNS = [
     (2, 175, 0.0, 0.0),

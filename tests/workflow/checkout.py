@@ -47,6 +47,13 @@ class Checkout:
             )
         return done
 
+    def program(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the programs in `scripts/`, whatever its exit code."""
+        environment = {**os.environ, "VERIZERO_JOB_PYTHON": self.job_python}
+        return subprocess.run(
+            [sys.executable, *command], cwd=self.root, env=environment, capture_output=True, text=True, check=False
+        )
+
     def planned(self, *arguments: str) -> set[str]:
         """The outputs of the jobs that a dry run would do, the manifests' file name left out."""
         done = self.snakemake("-n", "--printshellcmds", *arguments)

@@ -6,7 +6,6 @@ import csv
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,17 +30,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return Checkout(root, str(ROOT / ".venv/jobs/bin/python"))
 
 
-def run(clone: Checkout, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *command], cwd=clone.root, capture_output=True, text=True, check=False)
-
-
 def test_a_study_is_published() -> None:
     assert STUDIES
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_restored_clone_has_nothing_to_do(clone: Checkout, study: str) -> None:
-    done = run(clone, "scripts/restore.py", "--study", study)
+    done = clone.program("scripts/restore.py", "--study", study)
     assert done.returncode == 0, done.stdout + done.stderr
     assert clone.planned("--config", f"study={study}") == set()
 
@@ -53,7 +48,7 @@ def test_every_cell_has_a_whole_chain_of_manifests(clone: Checkout, study: str) 
     assert rows
     for row in (rows[0], rows[-1]):
         where = ",".join(f"{name}={row[name]}" for name in list(row)[:8] if row[name])
-        done = run(clone, "scripts/audit.py", table, "--where", where)
+        done = clone.program("scripts/audit.py", table, "--where", where)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "MISSING" not in done.stdout
 

@@ -46,24 +46,12 @@ def upside_down(root: Path) -> None:
         os.utime(file, (1_700_000_000 - age, 1_700_000_000 - age))
 
 
-def restore(checkout: Checkout, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "VERIZERO_JOB_PYTHON": checkout.job_python}
-    return subprocess.run(
-        [sys.executable, "scripts/restore.py", *arguments],
-        cwd=checkout.root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def planned(clone: Checkout) -> set[str]:
     return clone.planned("--config", OFF)
 
 
 def restored(clone: Checkout) -> subprocess.CompletedProcess[str]:
-    return restore(clone, "--config", OFF)
+    return clone.program("scripts/restore.py", "--config", OFF)
 
 
 def metadata(root: Path) -> dict[str, dict[str, object]]:
@@ -166,6 +154,6 @@ def test_a_tracked_study_is_restored_with_its_tracking(tmp_path: Path, monkeypat
     for folder in made.results.rglob("payload"):
         shutil.rmtree(folder)
     upside_down(made.root)
-    done = restore(checkout, "--study", NAME)
+    done = checkout.program("scripts/restore.py", "--study", NAME)
     assert done.returncode == 0, done.stdout + done.stderr
     assert checkout.planned("--config", f"study={NAME}") == set()

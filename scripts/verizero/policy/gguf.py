@@ -53,7 +53,7 @@ def gguf_file(source: Gguf) -> Path:
         listing = importlib.metadata.files(source.package) or []
     except importlib.metadata.PackageNotFoundError:
         raise UserError(
-            f"the package {source.package}, which holds {source.file}, is not installed; `make environment` installs what the locks list"
+            f"the package {source.package}, which holds {source.file}, is not installed; `make envs` installs what the locks list"
         ) from None
     found = [Path(str(entry.locate())) for entry in listing if entry.parts[1:] == Path(source.file).parts]
     if not found or not found[0].is_file():

@@ -52,7 +52,7 @@ def grade_member(job: Job, samples: Path, benchmark: Path, pool: GradingPool) ->
         if statuses[status]:
             job.warn(f"{job.id}: {statuses[status]} of {len(graded)} samples have the status {status}")
     counts = {"samples": len(graded), "correct": 0, **statuses}
-    job.publish(counts=counts, unpinned=sorted({*samples_manifest.unpinned, *benchmark_manifest.unpinned}))
+    job.publish(counts=counts)
 
 
 def verdict_row(verdict: Verdict) -> dict[str, Any]:
