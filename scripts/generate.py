@@ -50,15 +50,37 @@ def policy_folder(manifest: Path, subject: str) -> Path:
     return folder
 
 
+def prompts_that_fit(
+    tokenizer: PreTrainedTokenizerBase, limit: int, name: str, member: MemberSpec, problems: list[Problem]
+) -> list[list[int]]:
+    """The token ids of a member's prompts.
+
+    Args:
+        limit: prompt plus completion, in tokens.
+
+    Raises:
+        UserError: the model cannot read the longest of them with a completion behind it.
+    """
+    from verizero.policy.prompts import prompt_token_ids
+
+    prompts = [prompt_token_ids(tokenizer, member.template, problem.problem) for problem in problems]
+    longest = max(map(len, prompts))
+    if longest + member.protocol.max_tokens > limit:
+        raise UserError(
+            f"member `{name}`: the longest prompt has {longest} tokens and its protocol's max_tokens is "
+            f"{member.protocol.max_tokens}, together more than the model's max_model_len {limit}; lower max_tokens"
+        )
+    return prompts
+
+
 def sample_member(
-    engine: Engine, tokenizer: PreTrainedTokenizerBase, member: MemberSpec, problems: list[Problem], progress: Progress
+    engine: Engine, member: MemberSpec, problems: list[Problem], prompts: list[list[int]], progress: Progress
 ) -> list[dict[str, object]]:
     """One row for each completion, by problem and sample."""
-    from verizero.policy.prompts import prompt_sha256, prompt_token_ids
+    from verizero.policy.prompts import prompt_sha256
     from verizero.rollout.engine import Sampling
 
     protocol = member.protocol
-    prompts = [prompt_token_ids(tokenizer, member.template, problem.problem) for problem in problems]
     sampling = Sampling(protocol.temperature, protocol.top_p, protocol.max_tokens, tuple(member.template.stop))
     # by problem, not by place: another problem in the benchmark changes no other's completions
     seeds = [derive_seed(protocol.seed, "generate", problem.id) for problem in problems]
@@ -130,7 +152,7 @@ def main() -> None:
 
     if changed:
         set_threads(arguments.threads)
-        from verizero.policy.load import load_tokenizer
+        from verizero.policy.load import context_length, load_tokenizer
         from verizero.rollout.start import start_engine
 
         folder = policy_folder(arguments.policy, arguments.subject)
@@ -138,6 +160,10 @@ def main() -> None:
         first = spec.members[changed[0]]
         problems = {
             name: read_problems(open_artifact(benchmarks[spec.members[name].benchmark])[1] / "problems.jsonl")
+            for name in changed
+        }
+        prompts = {
+            name: prompts_that_fit(tokenizer, context_length(folder, None), name, spec.members[name], problems[name])
             for name in changed
         }
         engine = start_engine(first.engine, folder, first.dtype, threads=arguments.threads)
@@ -151,7 +177,7 @@ def main() -> None:
                     outs[name],
                     member_inputs[name],
                 )
-                rows = sample_member(engine, tokenizer, spec.members[name], problems[name], progress)
+                rows = sample_member(engine, spec.members[name], problems[name], prompts[name], progress)
                 write_rows(part.staging / "samples.jsonl.gz", rows)
                 part.publish(
                     counts={

@@ -64,14 +64,14 @@ def pin(hub: Callable[[], Hub], config: Path, kind: RepoType, name: str, revisio
     files = (
         [registry / "models.yaml"] if kind == "model" else [registry / "datasets.yaml", registry / "benchmarks.yaml"]
     )
-    file, source = entry_source(files, name)
+    file, key, source = entry_source(files, name)
     if source["kind"] == "folder":
         digest = folder_sha256(Path(source["path"]))
-        write_pin(file, name, {"sha256": digest})
+        write_pin(file, name, key, {"sha256": digest})
         return f"{file}: {name} is the folder {source['path']} with listing digest {digest}"
     wanted = revision or ("main" if source["revision"] == UNPINNED else source["revision"])
     commit, digests = resolved(hub(), kind, source["repo"], wanted)
-    write_pin(file, name, {"revision": commit, "files": digests})
+    write_pin(file, name, key, {"revision": commit, "files": digests})
     return f"{file}: {name} is {source['repo']} at {commit}, {len(digests)} files"
 
 

@@ -141,6 +141,13 @@ def test_a_completion_that_does_not_fit_is_refused_in_one_sentence(results):
     assert "more than the model's max_model_len 64" in said and "Traceback" not in said
 
 
+def test_a_member_that_does_not_fit_is_found_before_any_other_is_sampled(results):
+    long = member("two", protocol={"temperature": 1.0, "max_tokens": 60})
+    said = generate(results, {"one.plain.unmade": member("one"), "two.plain.long": long}, code=2)
+    assert "member `two.plain.long`: the longest prompt has" in said
+    assert not (results / "samples/small/both/one.plain.unmade/manifest.json").exists()
+
+
 def test_a_subject_without_that_checkpoint_and_a_missing_benchmark_are_refused(results):
     said = generate(results, {"three.plain.sampled": member("three")}, code=2)
     assert "--benchmark lacks the manifest of `three`" in said

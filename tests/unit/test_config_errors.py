@@ -89,6 +89,12 @@ MISTAKES = {
         "  max_tokens: 256",
         ["max_model_len 256"],
     ),
+    "no room for a prompt in an evaluation": (
+        "registry/suites.yaml",
+        "  greedy-toy:\n    temperature: 0.0\n    max_tokens: 128",
+        "  greedy-toy:\n    temperature: 0.0\n    max_tokens: 256",
+        ["suite `toy`", "`greedy-toy`", "no room for a prompt", "max_model_len 256"],
+    ),
     "several greedy samples": (
         "registry/suites.yaml",
         "{benchmark: sums-id, protocol: greedy-toy}",

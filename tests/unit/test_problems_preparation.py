@@ -141,7 +141,7 @@ def test_dotted_names_reach_into_records_and_lists() -> None:
     entry = benchmark(
         fields={"problem": "prompt.0.content", "answer": "reward_model.ground_truth", "id": "extra_info.index"}
     )
-    assert problems_of([row], entry)[0] == [Problem(id="7", problem="Q?", answers=["3"])]
+    assert problems_of([row], entry)[0] == [Problem(id="7", problem="Q?", answers=["3"], answer_type="integer")]
     assert (
         problems_of([row], benchmark(fields={"problem": "a.b", "answer": "reward_model.ground_truth"}))[0][0].problem
         == "literal"

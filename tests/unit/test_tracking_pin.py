@@ -133,6 +133,18 @@ def test_a_data_set_in_a_file_without_a_last_newline(config: Path) -> None:
     assert yaml.safe_load((config / "registry" / "datasets.yaml").read_text())["set"]["source"]["split"] == "train"
 
 
+def test_a_hub_copy_beside_a_mirror_is_what_is_pinned(config: Path) -> None:
+    file = config / "registry" / "benchmarks.yaml"
+    mirror = "  source:\n    kind: local\n    path: a.jsonl\n    format: jsonl\n    sha256: aa\n"
+    file.write_text(
+        f"both:\n{mirror}  hub:\n    kind: hub\n    repo: who/set\n    revision: unpinned\n    split: test\n  n: 3\n"
+    )
+    assert ("both", "who/set") in [(name, repo) for _, name, repo in unpinned_entries(config / "registry")]
+    PIN(FakeHub().here, config, "dataset", "both", None)
+    found = yaml.safe_load(file.read_text())["both"]
+    assert (found["hub"]["revision"], found["source"]["sha256"], found["n"]) == (COMMIT, "aa", 3)
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [("third", "`third.source.kind` is gguf"), ("fourth", "`fourth` is not defined; choices: first, second, third")],
@@ -216,6 +228,6 @@ def test_any_file_name_and_any_digest_survive(
 ) -> None:
     file = tmp_path_factory.mktemp("pin") / "models.yaml"
     file.write_text(MODELS, encoding="utf-8")
-    write_pin(file, "first", {"revision": commit, "files": digests})
+    write_pin(file, "first", "source", {"revision": commit, "files": digests})
     found = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert (found["first"]["source"]["revision"], found["first"]["source"]["files"]) == (commit, digests)

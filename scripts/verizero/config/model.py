@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
 
@@ -14,6 +14,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Betas = Annotated[list[Probability], Field(min_length=2, max_length=2)]
+GraderName = Literal["verizero", "paper-a-fast", "paper-a-full", "paper-b", "paper-c", "qwen-math-equal", "math-verify"]
+"""The names of `reward/graders.py`, which this layer may not import: a misspelt one is found before any job."""
 
 FROZEN_DEFAULTS = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "defaults.json"
 

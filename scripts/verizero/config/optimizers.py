@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from verizero.config.model import Betas, Count, Name, Positive, Probability, Section
+from verizero.config.model import Betas, Count, GraderName, Positive, Probability, Section
 
 
 class Advantage(Section):
@@ -75,13 +75,41 @@ class Rollout(Section):
 
 
 class Reward(Section):
-    """What a completion earns."""
+    """What a completion earns, by a rule and a table of values.
 
-    grader: Name = "verizero"
+    Rule `correctness`: `correct` or `incorrect`, boxed or not. `format`: `correct` for a box with something in it,
+    `incorrect` without, whatever the answer is. `random`: `correct` with probability `probability`, else `incorrect`.
+    `correctness-and-format`: like `correctness`, with values of their own for answers outside a box.
+    """
+
+    grader: GraderName = "verizero"
+    rule: Literal["correctness", "format", "random", "correctness-and-format"] = "correctness"
     correct: float = 1.0
     incorrect: float = 0.0
+    correct_unboxed: float | None = None
+    """Of a right answer outside a box, which some graders find (`paper-c`); for `correctness-and-format` only."""
+    incorrect_unboxed: float | None = None
+    """Of a completion with neither a right answer nor a box; for `correctness-and-format` only."""
+    probability: Probability | None = None
+    """Of the `random` rule only."""
     truncated: Literal["zero", "graded"] = "zero"
     """What a completion that met `max_tokens` earns: paper A gives 0, B and C grade it as it is."""
+
+    @model_validator(mode="after")
+    def complete(self) -> Reward:
+        """A rule has the values that it reads, and no others."""
+        needed = {
+            "correctness-and-format": ("correct_unboxed", "incorrect_unboxed"),
+            "random": ("probability",),
+        }.get(self.rule, ())
+        for name in ("correct_unboxed", "incorrect_unboxed", "probability"):
+            if (getattr(self, name) is None) == (name in needed):
+                raise ValueError(
+                    f"reward.rule `{self.rule}` needs `{name}`"
+                    if name in needed
+                    else f"reward.{name} is given, but the rule `{self.rule}` does not read it"
+                )
+        return self
 
 
 class Optimizer(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +14,7 @@ from verizero.artifacts.errors import UserError
 from verizero.config.load import read_yaml, undefined, validated
 from verizero.config.model import Name, Section
 from verizero.config.optimizers import Optimizer, Template
-from verizero.config.sources import Benchmark, Hub, Model, Pretrained, ProblemSet, Protocol, Suite
+from verizero.config.sources import MIRROR_ROOT, Benchmark, Hub, Model, Pretrained, ProblemSet, Protocol, Suite
 from verizero.config.study import Config, Study
 
 S = TypeVar("S", bound=Section)
@@ -58,7 +59,7 @@ class Registry:
         return study
 
     def unpinned(self, study: Study) -> list[str]:
-        """The hub sources of a study whose revision nobody resolved, as sentences."""
+        """The hub sources of a study whose revision nobody resolved, as sentences; none that a mirror stands in for."""
         found = []
         sets = {
             member.benchmark
@@ -70,7 +71,9 @@ class Registry:
             if isinstance(source, Hub) and source.revision == "unpinned":
                 found.append(f"model {name} ({source.repo})")
         for name in sorted({*study.train_sets, *sets}):
-            origin = self.problem_set(name).source
+            entry = self.problem_set(name)
+            beside = entry.hub if isinstance(entry, Benchmark) and not os.environ.get(MIRROR_ROOT) else None
+            origin = beside or entry.source
             if isinstance(origin, Hub) and origin.revision == "unpinned":
                 found.append(f"problems {name} ({origin.repo})")
         return found
@@ -86,6 +89,13 @@ class Registry:
             limit = self.models[name].max_model_len
             if limit is None:
                 continue
+            for suite in (*study.evaluation.suites, *study.evaluation.probes):
+                for member in self.suites[suite].members:
+                    if (tokens := self.protocols[member.protocol].max_tokens) >= limit:
+                        raise UserError(
+                            f"{path}: suite `{suite}` samples {member.benchmark} under `{member.protocol}` with completions of up to "
+                            f"{tokens} tokens, which leaves no room for a prompt: model `{name}` has max_model_len {limit}"
+                        )
             for optimizer in study.optimizers:
                 rollout = self.optimizers[optimizer].rollout
                 if rollout.max_prompt_tokens + rollout.max_tokens > limit:

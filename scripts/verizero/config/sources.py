@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from verizero.config.model import Betas, Count, Name, Positive, Probability, Section
+from verizero.config.model import Betas, Count, GraderName, Name, Positive, Probability, Section
 
 UNPINNED = "unpinned"
+MIRROR_ROOT = "VERIZERO_DATA"
+"""The environment variable that names the folder of local sources."""
 
 
 class Hub(Section):
@@ -165,6 +167,13 @@ class Fields(Section):
     answer: str = "answer"
     solution: str | None = None
     id: str | None = None
+    choices: str | None = None
+    """Multiple choice: a column with `text` and `label` of each option. The options are written behind the problem, one a
+    line, as A, B, C ...; the answer column holds a label, the gold is its letter."""
+    unit: str | None = None
+    """The unit that the answer is meant in, where a row has one."""
+    error: str | None = None
+    """By how much an answer may differ, where a row says so."""
 
 
 class Filter(Section):
@@ -199,6 +208,9 @@ class ProblemSet(Section):
     fields: Fields = Fields()
     answer_from: Literal["field", "after-hashes", "last-box"] = "field"
     """`after-hashes`: behind the last `####` of the answer column; `last-box`: in its last `\\boxed{}`."""
+    tolerance: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """How far an answer may be from a gold that is a rounded decimal, as a share of the gold. Whole numbers, fractions and
+    expressions are exact whatever it says."""
     filters: list[Filter] = []
     exclude: list[Name] = []
     """Benchmarks whose problems are kept out, by normalised text; how many there were is recorded."""
@@ -211,10 +223,19 @@ class ProblemSet(Section):
 class Benchmark(ProblemSet):
     """Problems that are only ever evaluated on."""
 
+    hub: Hub | None = None
+    """Beside a `local` source: where the same rows are when VERIZERO_DATA is not set. `sha256` proves that they are."""
     n: Count | None = None
     """The number of problems that there must be."""
     sha256: str | None = None
     """SHA-256 of the normalised (id, problem, gold) rows that must result."""
+
+    @model_validator(mode="after")
+    def one_identity(self) -> Benchmark:
+        """Two places of one benchmark are told to be the same by its digest only."""
+        if self.hub and (self.source.kind != "local" or self.sha256 is None):
+            raise ValueError("`hub` stands beside a source of kind `local`, in an entry that has a `sha256`")
+        return self
 
 
 class Protocol(Section):
@@ -245,4 +266,4 @@ class Suite(Section):
     engine: Literal["transformers", "vllm"] = "transformers"
     dtype: Literal["float32", "bfloat16"] = "float32"
     """In what precision the engine computes; other precision, other samples."""
-    grader: Name = "verizero"
+    grader: GraderName = "verizero"

@@ -3,13 +3,18 @@ r"""Golds: what the answer column of a source says, as a list of accepted answer
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
+from verizero.problems.problem import AnswerType
 from verizero.problems.text import last_box
 
 AnswerFrom = Literal["field", "after-hashes", "last-box"]
 _LEADING_ZEROS = re.compile(r"0+(\d+)")
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
+_LETTER = re.compile(r"\(?[A-J]\)?")
+_DECIMAL = re.compile(r"\$?-?\d*\.?\d+(?:e[+-]?\d+)?(?:\s*(?:\\times|\\cdot)\s*10\s*\^\s*\{?\s*-?\d+\s*\}?)?\$?")
+_WORDS = re.compile(r"(?:\\text\{)?[A-Za-z]{3}[A-Za-z' -]*\}?")
 _PLAIN_NUMBER = re.compile(r"-?\d+(,\d{3})*(\.\d+)?|-?\.\d+")
 
 
@@ -41,6 +46,17 @@ def golds(value: Any, answer_from: AnswerFrom) -> list[str]:
 def is_number(gold: str) -> bool:
     """Whether a gold is a plain decimal number, thousands separators allowed."""
     return _PLAIN_NUMBER.fullmatch(gold) is not None
+
+
+def answer_type(found: Sequence[str]) -> AnswerType:
+    """What the accepted answers are."""
+    if all(is_number(gold) and "." not in gold for gold in found):
+        return "integer"
+    if all(is_number(gold) or _DECIMAL.fullmatch(gold) for gold in found):
+        return "decimal"
+    if all(_LETTER.fullmatch(gold) for gold in found):
+        return "letter"
+    return "words" if all(_WORDS.fullmatch(gold) for gold in found) else "expression"
 
 
 def _gold(value: Any, answer_from: AnswerFrom) -> str:

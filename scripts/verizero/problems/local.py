@@ -9,9 +9,7 @@ from typing import Any
 
 from verizero.artifacts.canonical import sha256_file
 from verizero.artifacts.errors import UserError
-from verizero.config.sources import Local
-
-MIRROR_ROOT = "VERIZERO_DATA"
+from verizero.config.sources import MIRROR_ROOT, Local
 
 
 def read_local(source: Local) -> list[dict[str, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from verizero.artifacts.errors import UserError
-from verizero.config.sources import UNPINNED, Benchmark, Hub, Local, ProblemSource
+from verizero.config.sources import MIRROR_ROOT, UNPINNED, Benchmark, Hub, Local, ProblemSource
 from verizero.problems.hub import read_hub
 from verizero.problems.local import read_local
 from verizero.problems.problem import Problem, sha256_problems
@@ -44,7 +45,8 @@ def prepare(entry: Benchmark, excluded: Mapping[str, Sequence[Problem]]) -> Prep
             if name in entry.exclude
             else f"--exclude: {name} is given, but the spec does not exclude it"
         )
-    problems, without_answer = problems_of(read_source(entry.source), entry)
+    source = entry.hub if entry.hub and not os.environ.get(MIRROR_ROOT) else entry.source
+    problems, without_answer = problems_of(read_source(source), entry)
     counts: dict[str, int | str] = {"source": len(problems) + without_answer}
     if without_answer:
         counts["without_answer"] = without_answer
@@ -60,7 +62,7 @@ def prepare(entry: Benchmark, excluded: Mapping[str, Sequence[Problem]]) -> Prep
     counts["problems"] = len(problems)
     counts["sha256_problems"] = sha256_problems(problems)
     _check(entry, counts)
-    unpinned = [entry.source.repo] if isinstance(entry.source, Hub) and entry.source.revision == UNPINNED else []
+    unpinned = [source.repo] if isinstance(source, Hub) and source.revision == UNPINNED else []
     return Prepared(problems, counts, unpinned)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +14,10 @@ from verizero.artifacts.errors import UserError
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.rows import read_rows
 from verizero.problems.text import normalised
+
+AnswerType = Literal["integer", "decimal", "letter", "words", "expression"]
+"""What the golds of a problem are: all whole numbers; numbers, one at least with a decimal point; letters of options; words;
+anything else."""
 
 
 class Problem(BaseModel):
@@ -25,7 +30,11 @@ class Problem(BaseModel):
     answers: list[str] = Field(min_length=1)
     """Accepted golds: a response that equals any of them is right."""
     solution: str | None = None
-    kind: str = "math"
+    answer_type: AnswerType = "expression"
+    tolerance: float | None = Field(default=None, gt=0, lt=1)
+    """How far an answer may be from a gold that is a rounded decimal, as a share of the gold."""
+    unit: str | None = None
+    """What the answer is meant in, where the gold itself does not say it."""
 
 
 def read_problems(path: Path) -> list[Problem]:

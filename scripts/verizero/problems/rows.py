@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from verizero.artifacts.canonical import sha256_text
 from verizero.artifacts.errors import UserError
 from verizero.config.sources import ProblemSet
-from verizero.problems.golds import NoGold, golds
+from verizero.problems.golds import NoGold, answer_type, golds
 from verizero.problems.problem import Problem
 from verizero.problems.text import normalised
 
 _ABSENT = object()
+_LETTERS = "ABCDEFGHIJ"
 
 
 def problems_of(rows: Iterable[dict[str, Any]], entry: ProblemSet) -> tuple[list[Problem], int]:
@@ -30,8 +31,12 @@ def problems_of(rows: Iterable[dict[str, Any]], entry: ProblemSet) -> tuple[list
     number, without, reason = 0, 0, ""
     for number, row in enumerate(rows, 1):
         text = _text(row, entry.fields.problem, "problem", number)
+        answer = _value(row, entry.fields.answer, "answer", number)
+        if entry.fields.choices:
+            options = _options(row, entry.fields.choices, number)
+            text, answer = options.behind(text), options.letter(answer, entry.fields.answer, number)
         try:
-            answers = golds(_value(row, entry.fields.answer, "answer", number), entry.answer_from)
+            answers = golds(answer, entry.answer_from)
         except NoGold as error:
             without += 1
             reason = (
@@ -53,10 +58,70 @@ def problems_of(rows: Iterable[dict[str, Any]], entry: ProblemSet) -> tuple[list
             identity = sha256_text(normalised(text))[:16]
             times[identity] += 1
             identity += f"-{times[identity]}" if times[identity] > 1 else ""
-        found.append(Problem(id=identity, problem=text, answers=answers, solution=solution))
+        kind = answer_type(answers)
+        found.append(
+            Problem(
+                id=identity,
+                problem=text,
+                answers=answers,
+                solution=solution,
+                answer_type=kind,
+                tolerance=_error(row, entry.fields.error, answers, number)
+                or (entry.tolerance if kind == "decimal" else None),
+                unit=_unit(row, entry.fields.unit, number),
+            )
+        )
     if not found:
         raise UserError(f"no row has an answer: {reason}" if number else "the source has no rows")
     return found, without
+
+
+class _Options(NamedTuple):
+    texts: list[str]
+    labels: list[str]
+
+    def behind(self, problem: str) -> str:
+        """The problem with its options below it."""
+        return "\n".join([problem, *(f"{_LETTERS[place]}. {text}" for place, text in enumerate(self.texts))])
+
+    def letter(self, label: Any, column: str, number: int) -> str:
+        """Sources label options A, B, C or 1, 2, 3; a response always says a letter."""
+        if str(label) not in self.labels:
+            raise UserError(
+                f"row {number} of the source: `{column}` (fields.answer) is {label!r}, which is no option's label; "
+                f"the labels are {', '.join(self.labels)}"
+            )
+        return _LETTERS[self.labels.index(str(label))]
+
+
+def _options(row: dict[str, Any], name: str, number: int) -> _Options:
+    value = _value(row, name, "choices", number)
+    texts, labels = ([*value.get(key, ())] if isinstance(value, dict) else [] for key in ("text", "label"))
+    if not 2 <= len(texts) == len(labels) <= len(_LETTERS):
+        raise UserError(
+            f"row {number} of the source: `{name}` (fields.choices) holds {str(value)[:60]!r}; "
+            f"it must have `text` and `label`, 2 to {len(_LETTERS)} of each"
+        )
+    return _Options([str(text).strip() for text in texts], [str(label) for label in labels])
+
+
+def _unit(row: dict[str, Any], name: str | None, number: int) -> str | None:
+    value = _value(row, name, "unit", number) if name else None
+    return str(value).strip() or None if value is not None else None
+
+
+def _error(row: dict[str, Any], name: str | None, answers: list[str], number: int) -> float | None:
+    """A row's permitted error as a share of its gold."""
+    value = _value(row, name, "error", number) if name else None
+    if value in (None, ""):
+        return None
+    try:
+        return float(value) / abs(float(answers[0]))
+    except (ValueError, ZeroDivisionError):
+        raise UserError(
+            f"row {number} of the source: `{name}` (fields.error) is {value!r} and the answer is {answers[0]!r}; "
+            "a permitted error needs a number on both sides"
+        ) from None
 
 
 def _text(row: dict[str, Any], name: str, what: str, number: int) -> str:

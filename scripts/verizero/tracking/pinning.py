@@ -18,7 +18,7 @@ def unpinned_entries(registry: Path) -> list[tuple[Path, str, str]]:
     found = []
     for file in (registry / "models.yaml", registry / "datasets.yaml", registry / "benchmarks.yaml"):
         for name, entry in read_yaml(file).items():
-            source = entry.get("source", {})
+            source = entry.get(pinned_key(entry), {})
             if source.get("kind") == "hub" and source.get("revision") == UNPINNED:
                 found.append((file, name, source["repo"]))
             elif source.get("kind") == "folder" and source.get("sha256") is None:
@@ -26,8 +26,13 @@ def unpinned_entries(registry: Path) -> list[tuple[Path, str, str]]:
     return found
 
 
-def entry_source(files: list[Path], name: str) -> tuple[Path, dict[str, Any]]:
-    """The file that defines a name, and its source.
+def pinned_key(entry: Mapping[str, Any]) -> str:
+    """Where an entry names its hub source: `hub` when that stands beside a local one."""
+    return "hub" if "hub" in entry else "source"
+
+
+def entry_source(files: list[Path], name: str) -> tuple[Path, str, dict[str, Any]]:
+    """The file that defines a name, the key of the source in it that can be pinned, and that source.
 
     Raises:
         UserError: nothing defines it, or its source has no revision or folder to pin.
@@ -35,18 +40,19 @@ def entry_source(files: list[Path], name: str) -> tuple[Path, dict[str, Any]]:
     for file in files:
         entries = read_yaml(file)
         if name in entries:
-            source = entries[name].get("source", {})
+            key = pinned_key(entries[name])
+            source = entries[name].get(key, {})
             if source.get("kind") not in ("hub", "folder"):
                 raise UserError(
-                    f"{file}: `{name}.source.kind` is {source.get('kind')}; only a hub or a folder is pinned"
+                    f"{file}: `{name}.{key}.kind` is {source.get('kind')}; only a hub or a folder is pinned"
                 )
-            return file, source
+            return file, key, source
     known = sorted(name for file in files for name in read_yaml(file))
     raise UserError(f"{files[0]}: `{name}` is not defined; choices: {', '.join(known)}")
 
 
-def write_pin(file: Path, name: str, values: Mapping[str, str | Mapping[str, str]]) -> None:
-    """Set keys of an entry's `source`; every other byte of the file stays.
+def write_pin(file: Path, name: str, part: str, values: Mapping[str, str | Mapping[str, str]]) -> None:
+    """Set keys of an entry's `source` or `hub`; every other byte of the file stays.
 
     A key that is not there yet comes behind the last one that is, of those to be set before it, or behind `kind`.
 
@@ -57,10 +63,10 @@ def write_pin(file: Path, name: str, values: Mapping[str, str | Mapping[str, str
     lines = [line if line.endswith("\n") else line + "\n" for line in before.splitlines(keepends=True)]
     behind = "kind"
     for key, value in values.items():
-        _set(lines, *_source_block(lines, file, name), key, value, behind)
+        _set(lines, *_block_of(lines, file, name, part), key, value, behind)
         behind = key
     wanted = read_yaml(file)
-    wanted[name]["source"] |= {key: value if isinstance(value, str) else dict(value) for key, value in values.items()}
+    wanted[name][part] |= {key: value if isinstance(value, str) else dict(value) for key, value in values.items()}
     write_atomic(file, "".join(lines))
     try:
         same = read_yaml(file) == wanted
@@ -69,7 +75,7 @@ def write_pin(file: Path, name: str, values: Mapping[str, str | Mapping[str, str
     if not same:
         write_atomic(file, before)
         shown = ", ".join(f"{key}: {value}" for key, value in values.items() if isinstance(value, str))
-        raise UserError(f"{file}: `{name}.source` has a layout that pin.py cannot edit; set by hand: {shown}")
+        raise UserError(f"{file}: `{name}.{part}` has a layout that pin.py cannot edit; set by hand: {shown}")
 
 
 def _set(lines: list[str], start: int, end: int, key: str, value: str | Mapping[str, str], behind: str) -> None:
@@ -102,9 +108,9 @@ def _line_of(lines: list[str], start: int, end: int, margin: str, key: str) -> i
     return next((number for number in range(start, end) if re.match(rf"{margin}{key}:(\s|$)", lines[number])), None)
 
 
-def _source_block(lines: list[str], file: Path, name: str) -> tuple[int, int]:
+def _block_of(lines: list[str], file: Path, name: str, part: str) -> tuple[int, int]:
     start, end = _block(lines, 0, len(lines), re.escape(name), 0, file, name)
-    return _block(lines, start, end, "source", None, file, name)
+    return _block(lines, start, end, part, None, file, name)
 
 
 def _block(
