@@ -8,6 +8,9 @@ ARGS ?=
 PYTEST_ARGS ?=
 # Test processes at once; 0 runs all in one, which a debugger needs.
 WORKERS ?= 2
+# Of `make fuzz`.
+SECONDS ?= 60
+SEED ?= 0
 
 ORCHESTRATE := .venv/orchestrate/bin
 JOBS := .venv/jobs/bin
@@ -22,7 +25,7 @@ endef
 
 # Two targets at once would print over each other and share two cores.
 .NOTPARALLEL:
-.PHONY: help envs envs-vllm envs-gpu envs-test study test lint locks clean-envs
+.PHONY: help envs envs-vllm envs-gpu envs-test study test fuzz lint locks clean-envs
 
 help:  ## Show this text (the default)
 	@echo "Verizero: R1-Zero-style reinforcement-learning studies as a workflow"
@@ -66,6 +69,9 @@ test: envs-test  ## Run every test; those of vLLM need `make envs-vllm` first
 	$(ORCHESTRATE)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) tests/workflow
 	@# In one process: the tests on Slurm share one cluster, and a second process would wait for it until it times out.
 	$(ORCHESTRATE)/python -m pytest $(PYTEST_ARGS) tests/slurm
+
+fuzz: envs-test  ## Grade mutated answers for SECONDS, and check what must hold for every response
+	$(JOBS)/python tests/fuzz_grading.py --seconds $(SECONDS) --seed $(SEED)
 
 lint: envs-test  ## Check style, types and the workflow's own rules
 	@# All of them, also after the first that complains.

@@ -7,8 +7,10 @@ r"""Grade the samples of one suite: which completions answer their problem, and 
     python scripts/grade.py --explain --gold '\frac{1}{2}' --response 'So it is \boxed{0.5}.'
 
 Each member of the suite is an artifact of its own beside the suite's manifest; a member whose samples, benchmark, grader and
-code are unchanged is kept. `--pairs` reads JSON lines with `gold` (a text, or a list of accepted ones) and `response`, and
-writes them with the verdict. `--explain` prints one verdict. No GPU is needed, and no model.
+code are unchanged is kept. `--pairs` reads JSON lines with `gold` (a text, a number, or a list of accepted ones) and `response`, and
+writes them with the verdict: `correct`, `status`, `extracted`, `normalised`, `rule`, `seconds`. A line may have a `tolerance`
+(a share of the gold, for golds that are rounded decimals) and a `unit`. `--explain` prints how one verdict comes about.
+No GPU is needed, and no model.
 """
 
 from __future__ import annotations
@@ -19,15 +21,19 @@ import os
 import sys
 from pathlib import Path
 
+from tqdm import tqdm
+
 from verizero.artifacts.errors import UserError, main_program
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.job import Job
 from verizero.artifacts.manifest import read_manifest
 from verizero.artifacts.members import unchanged
 from verizero.config.spec import GradeSpec, read_spec
+from verizero.reward.explanation import explained
 from verizero.reward.graders import grader
-from verizero.reward.grading import grade_member, verdict_row
+from verizero.reward.grading import BATCH, grade_member, read_pairs, verdict_row
 from verizero.reward.pool import GradingPool
+from verizero.reward.verdict import Accepted
 
 
 def main() -> None:
@@ -36,13 +42,8 @@ def main() -> None:
     if arguments.explain:
         if arguments.gold is None or arguments.response is None:
             raise UserError("--explain needs --gold and --response")
-        print(
-            json.dumps(
-                verdict_row(grader(arguments.grader).grade(arguments.gold, arguments.response)),
-                ensure_ascii=False,
-                indent=1,
-            )
-        )
+        accepted = Accepted(tuple(arguments.gold), arguments.tolerance, arguments.unit)
+        print(explained(grader(arguments.grader), accepted, arguments.response))
     elif arguments.pairs:
         grade_pairs(arguments)
     else:
@@ -100,26 +101,18 @@ def grade_pairs(arguments: argparse.Namespace) -> None:
     """JSON lines in, JSON lines with verdicts out."""
     if arguments.out is None:
         raise UserError("--pairs needs --out, the file for the verdicts")
-    rows = []
-    try:
-        lines = arguments.pairs.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"{arguments.pairs}: {error.strerror}") from None
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            golds = [row["gold"]] if isinstance(row["gold"], str) else list(row["gold"])
-            rows.append((row, golds, str(row["response"])))
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{arguments.pairs}, line {number}: {error!r}; a line holds `gold` (a text or a list of texts) and `response`"
-            ) from None
+    rows = read_pairs(arguments.pairs)
     with GradingPool(arguments.grader, arguments.workers) as pool:
-        verdicts = pool.grade_all([(golds, response) for _, golds, response in rows])
+        verdicts = []
+        with tqdm(total=len(rows), desc="grade", unit="response", disable=None) as bar:
+            for begin in range(0, len(rows), BATCH):
+                batch = rows[begin : begin + BATCH]
+                verdicts += pool.grade_all([(accepted, response) for _, accepted, response in batch])
+                bar.update(len(batch))
     write_atomic(
         arguments.out,
         "".join(
-            json.dumps({**row, **verdict_row(verdict)}, ensure_ascii=False) + "\n"
+            json.dumps({**row, **verdict_row(verdict)}) + "\n"  # in ASCII: a response may hold half a surrogate pair
             for (row, _, _), verdict in zip(rows, verdicts, strict=True)
         ),
     )
@@ -153,6 +146,10 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--explain", action="store_true")
     parser.add_argument("--gold", action="append", help="an accepted answer; may be given again")
     parser.add_argument("--response")
+    parser.add_argument(
+        "--tolerance", type=float, help="with --explain: how far an answer may be from a gold that is a rounded decimal"
+    )
+    parser.add_argument("--unit", help="with --explain: what the gold is meant in")
     parser.add_argument("--grader", default="verizero", help="for --pairs and --explain (default %(default)s)")
     return parser.parse_args()
 

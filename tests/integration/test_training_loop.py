@@ -20,13 +20,6 @@ from verizero.training import loop  # noqa: E402
 from verizero.training.checkpoint import Checkpoints  # noqa: E402
 from verizero.training.prompts import readable_prompts  # noqa: E402
 from verizero.training.walltime import StopRequest  # noqa: E402
-from verizero.training.world import leave_world, start_world  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def world():
-    yield start_world(threads=1)
-    leave_world()
 
 
 @pytest.fixture(scope="module")

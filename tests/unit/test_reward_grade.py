@@ -97,7 +97,7 @@ def test_every_sample_gets_its_status_in_order(suite: Suite) -> None:
         ("1", 2, "no_box", False),
         ("2", 0, "correct", True),
         ("2", 1, "unterminated", False),
-        ("2", 2, "empty", True),
+        ("2", 2, "empty", False),
     ]
     assert set(rows[0]) == {"problem", "sample", "correct", "status", "extracted", "rule", "tokens", "finish", "boxed"}
     member, whole = read_manifest(suite.out.parent / "a/manifest.json"), read_manifest(suite.out)
@@ -158,13 +158,14 @@ def test_pairs_are_graded_in_their_order(tmp_path: Path) -> None:
 
 
 def test_explain_prints_the_rule() -> None:
-    done = grade("--explain", "--gold", r"\frac{1}{2}", "--response", r"\boxed{0.5}")
-    assert json.loads(done.stdout) == {
-        "correct": True,
-        "status": "correct",
-        "extracted": "0.5",
-        "normalised": "0.5",
-        "rule": "number",
-    }
+    done = grade("--explain", "--gold", r"\frac12", "--gold", "3", "--response", r"So \boxed{0.5}.")
+    said = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert said[1] == ["verdict", "right"] and " ".join(said[2]).startswith(
+        "decided by   number (both are plain numbers"
+    )
+    assert r"gold         \frac12, compared as \frac{1}{2}" in done.stdout.splitlines()
+    assert done.stdout.splitlines()[-1].split() == ["wrong", "(number)"], "the other gold on its own"
+    done = grade("--explain", "--gold", "1.41", "--tolerance", "0.01", "--response", r"\boxed{\sqrt2}")
+    assert "within the declared tolerance" in done.stdout
     done = grade("--explain", "--gold", "1", "--response", r"\boxed{1}", "--grader", "nobody")
     assert done.returncode == 2 and "choices: verizero" in done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import threading
 import time
@@ -13,23 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from verizero.config.registry import load_registry
-from verizero.config.sources import Local
-from verizero.config.spec import dataset_spec
-from verizero.problems.prepare import prepare
-from verizero.reward import symbolic
 from verizero.reward.graders import grader
-from verizero.reward.normalisation import tidied
 from verizero.reward.pool import MEMORY_BYTES, GradingPool
 from verizero.reward.verdict import Question, Verdict
-
-ROOT = Path(__file__).resolve().parents[2]
-REGISTRY = load_registry(ROOT / "config")
-MIRRORED = sorted(
-    name
-    for name, entry in REGISTRY.benchmarks.items()
-    if isinstance(entry.source, Local) and entry.select.rule == "all"
-)
+from verizero.reward.worker import answered
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +96,7 @@ def test_different_by_algebra(pool: GradingPool, gold: str, answer: str) -> None
 
 def test_what_cannot_be_read_says_so(pool: GradingPool) -> None:
     assert verdict(pool, r"\sqrt{2}", ")(").status == "unparsable_answer"
-    assert verdict(pool, "E_{1},E_{2}", "E_1").status == "unparsable_gold"
+    assert verdict(pool, ")(", r"\sqrt{2}").status == "unparsable_gold"
 
 
 def test_order_is_kept_and_workers_change_nothing() -> None:
@@ -176,14 +162,13 @@ def test_a_worker_has_the_memory_limit_and_no_core_file() -> None:
     assert soft["Max address space"] == str(MEMORY_BYTES) and soft["Max core file size"] == "0"
 
 
-def test_an_answer_that_fills_the_memory_is_a_limit(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The worker's own loop, with algebra that asks for 1 TiB."""
-    monkeypatch.setattr(
-        symbolic, "judge", lambda golds, answer: bytearray(1 << 40) if answer == "big" else {"correct": True}
-    )
-    told = [symbolic.answered(json.dumps({"golds": ["1"], "answer": answer})) for answer in ("big", "1")]
+def test_an_answer_that_fills_the_memory_is_a_limit() -> None:
+    """The worker's own step, with algebra that asks for 1 TiB."""
+
+    def judge(golds: list[str], answer: str) -> dict:
+        return {"correct": not bytearray(1 << 40)} if answer == "big" else {"correct": True}
+
+    told = [answered(judge, json.dumps({"golds": ["1"], "answer": answer})) for answer in ("big", "1")]
     assert [verdict.get("status", "fine") for verdict in told] == ["limit", "fine"]
 
 
@@ -196,67 +181,3 @@ def test_closing_leaves_no_process() -> None:
 
 def test_a_grader_can_be_asked_once() -> None:
     assert grader("verizero").grade([r"\sqrt{8}"], r"\boxed{2\sqrt2}").correct
-
-
-needs_data = [
-    pytest.mark.data,
-    pytest.mark.skipif(
-        not os.environ.get("VERIZERO_DATA"), reason="VERIZERO_DATA is not set: the published data files are not here"
-    ),
-]
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=needs_data) for name in MIRRORED])
-def test_every_gold_of_a_benchmark_grades_itself_correct(pool: GradingPool, name: str) -> None:
-    golds = [
-        (problem.answers, answer)
-        for problem in prepare(dataset_spec(REGISTRY, name).problems, {}).problems
-        for answer in problem.answers
-    ]
-    verdicts = pool.grade_all([(answers, rf"So it is \boxed{{{answer}}}.") for answers, answer in golds])
-    assert [pair for pair, verdict in zip(golds, verdicts, strict=True) if not verdict.correct] == []
-
-
-@pytest.mark.parametrize(
-    ("name", "unreadable"),
-    [
-        pytest.param("math500", 0, marks=needs_data),
-        pytest.param("minerva-math", 7, marks=needs_data),
-        pytest.param("olympiadbench", 3, marks=needs_data),
-    ],
-)
-def test_algebra_alone_finds_each_gold_equal_to_itself(pool: GradingPool, name: str, unreadable: int) -> None:
-    golds = sorted(
-        {
-            answer
-            for problem in prepare(dataset_spec(REGISTRY, name).problems, {}).problems
-            for answer in problem.answers
-        }
-    )
-    statuses = [
-        verdict.status for verdict in pool._answer([Question((gold,), tidied(gold), gold) for gold in golds]).values()
-    ]
-    assert statuses.count("unparsable_gold") <= unreadable and set(statuses) <= {"correct", "unparsable_gold"}
-
-
-@pytest.mark.parametrize(
-    ("name", "crossings"),
-    [
-        pytest.param("math500", 400, marks=needs_data),
-        pytest.param("olympiadbench", 400, marks=needs_data),
-        pytest.param("minerva-math", 100, marks=needs_data),
-    ],
-)
-def test_other_problems_golds_are_wrong(pool: GradingPool, name: str, crossings: int) -> None:
-    """Crossed at random, with a fixed seed: none of these pairs is equal."""
-    golds = sorted(
-        {
-            answer
-            for problem in prepare(dataset_spec(REGISTRY, name).problems, {}).problems
-            for answer in problem.answers
-        }
-    )
-    draw = random.Random(0)
-    pairs = [tuple(draw.sample(golds, 2)) for _ in range(crossings)]
-    verdicts = pool.grade_all([([gold], rf"\boxed{{{other}}}") for gold, other in pairs])
-    assert [(pair, verdict.rule) for pair, verdict in zip(pairs, verdicts, strict=True) if verdict.correct] == []

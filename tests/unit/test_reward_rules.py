@@ -13,16 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verizero.artifacts.errors import UserError
-from verizero.config.optimizers import Reward
+from verizero.reward import quick
 from verizero.reward.graders import GRADERS, grader
 from verizero.reward.limits import exceeded
 from verizero.reward.normalisation import compact, tidied
 from verizero.reward.numbers import read_number
-from verizero.reward.quick import decide
-from verizero.reward.rewards import reward
-from verizero.reward.verdict import STATUSES, Question, Verdict
+from verizero.reward.verdict import STATUSES, Accepted, Question, Verdict
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+def decide(golds: list[str], response: str) -> Verdict | Question:
+    return quick.decide(Accepted(tuple(golds)), response)
 
 
 def status(gold: str, response: str) -> str:
@@ -227,9 +229,12 @@ HOSTILE = {
     "{" * 1900 + "1" + "}" * 1900: "nesting",
     r"\frac{1}{" * 200 + "2" + "}" * 200: "nesting",
     "x" * 5000: "length",
-    "+-" * 1999 + "1": None,
+    "+-" * 1999 + "1": "terms",
     "2^" * 1999 + "2": "powers",
-    "2^" + "-" * 3000 + "2": None,
+    "2^" + "-" * 3000 + "2": "terms",
+    "1,2;" * 200 + "1": "items",
+    "1e-999999999": "size",
+    r"\sin(10^{30000})": "size",
 }
 
 
@@ -265,7 +270,7 @@ def test_honest_answers_are_within_the_limits(answer: str) -> None:
 @given(st.text(alphabet="0123456789^!*(){}[]+-x\\ ", max_size=200))
 @settings(deadline=None)
 def test_limits_of_any_text_are_found_quickly(text: str) -> None:
-    assert exceeded(text) in (None, "length", "digits", "nesting", "powers", "size")
+    assert exceeded(text) in (None, "length", "digits", "nesting", "items", "terms", "powers", "size")
 
 
 def test_an_endless_response_is_refused_and_a_long_one_is_read() -> None:
@@ -291,20 +296,4 @@ assert not {"sympy", "math_verify", "torch", "transformers", "numpy"} & set(sys.
 def test_an_unknown_grader_names_the_choices() -> None:
     with pytest.raises(UserError, match=r"grader `nobody` is not defined; choices: verizero"):
         grader("nobody")
-    assert set(GRADERS) == {"verizero"}
-
-
-@pytest.mark.parametrize(
-    ("correct", "truncated", "rule", "expected"),
-    [
-        (True, False, Reward(), 1.0),
-        (False, False, Reward(), 0.0),
-        (True, True, Reward(), 0.0),
-        (True, True, Reward(truncated="graded"), 1.0),
-        (False, False, Reward(incorrect=-0.5), -0.5),
-        (False, True, Reward(incorrect=-0.5), 0.0),
-        (False, True, Reward(incorrect=-0.5, truncated="graded"), -0.5),
-    ],
-)
-def test_rewards(correct: bool, truncated: bool, rule: Reward, expected: float) -> None:
-    assert reward(Verdict(correct, "correct" if correct else "wrong"), truncated, rule) == expected
+    assert next(iter(GRADERS)) == "verizero"

@@ -18,16 +18,9 @@ from verizero.objective.loss import Objective, loss_sums  # noqa: E402
 from verizero.policy.logprobs import token_logprobs  # noqa: E402
 from verizero.training.batches import padded  # noqa: E402
 from verizero.training.learner import Learner, TrainRow  # noqa: E402
-from verizero.training.world import leave_world, start_world  # noqa: E402
 
 OBJECTIVE = Objective(surrogate="clip", clip_low=0.2, clip_high=0.2)
 ROWS = 16
-
-
-@pytest.fixture(scope="module")
-def world():
-    yield start_world(1)
-    leave_world()
 
 
 def rows():

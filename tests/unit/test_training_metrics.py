@@ -62,9 +62,9 @@ def test_a_mean_over_nothing_is_none():
 
 def test_a_truncated_right_answer_is_right_but_earns_nothing():
     completion = Completion([1, 2], [-0.1, -0.1], "\\boxed{4}", "length")
-    [found] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], RULE)
+    [found] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], [0.5], RULE)
     assert (found.correct, found.reward, found.truncated, found.boxed) == (True, 0.0, True, True)
-    [graded] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], Reward(truncated="graded"))
+    [graded] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], [0.5], Reward(truncated="graded"))
     assert graded.reward == 1.0
 
 

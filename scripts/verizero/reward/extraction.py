@@ -19,6 +19,11 @@ class Extraction:
     answer: str | None = None
 
 
+def boxed(response: str) -> bool:
+    """Whether a response ends in a complete box with something in it: what a format reward asks for, and tables count."""
+    return final_answer(response).status == "found"
+
+
 def final_answer(response: str) -> Extraction:
     r"""The answer that a response commits to.
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from verizero.artifacts.errors import UserError
-from verizero.reward import quick
-from verizero.reward.verdict import Question, Verdict
+from verizero.reward import quick, symbolic
+from verizero.reward.papers import math_verify_readme, paper_a, paper_b, paper_c, qwen_math_equal
+from verizero.reward.verdict import Accepted, Question, Verdict
+from verizero.reward.worker import Judge
 
 __all__ = ["GRADERS", "Grader", "Verdict", "grader"]
 
@@ -17,18 +19,41 @@ class Grader:
     """A grading rule; what its quick rules leave open goes to the workers of a `GradingPool`."""
 
     name: str
-    decide: Callable[[Sequence[str], str], Verdict | Question]
+    decide: Callable[[Accepted, str], Verdict | Question]
+    judge: Judge
+    """Answers the questions, in a worker: a function of a module."""
+    cpu_seconds: float | None = None
+    """Processor time for one answer, where it is not the pool's."""
 
-    def grade(self, golds: Sequence[str], response: str) -> Verdict:
+    def grade(self, accepted: Accepted | Sequence[str], response: str) -> Verdict:
         """One verdict. Starts a worker for it when algebra is needed; for many responses use a `GradingPool`."""
         from verizero.reward.pool import GradingPool
 
         with GradingPool(self.name, 1) as pool:
-            return pool.grade_all([(golds, response)])[0]
+            return pool.grade_all([(accepted, response)])[0]
 
 
-GRADERS = {"verizero": Grader("verizero", quick.decide)}
-"""`verizero`: the last complete box; exact text, numbers, words, letters; then algebra with a relative tolerance of 1e-9."""
+def _of_golds(
+    rule: Callable[[Sequence[str], str], Verdict | Question],
+) -> Callable[[Accepted, str], Verdict | Question]:
+    """The others' rules know the golds' texts, and neither a tolerance nor a unit beside them."""
+    return lambda accepted, response: rule(accepted.answers, response)
+
+
+GRADERS = {
+    one.name: one
+    for one in (
+        Grader("verizero", quick.decide, symbolic.judge),
+        Grader("paper-a-fast", _of_golds(paper_a.decide_fast), paper_a.judge_fast),
+        Grader("paper-a-full", _of_golds(paper_a.decide_full), paper_a.judge_full),
+        Grader("paper-b", _of_golds(paper_b.decide), paper_b.judge),
+        Grader("paper-c", _of_golds(paper_c.decide), paper_c.judge, paper_c.SECONDS),
+        Grader("qwen-math-equal", _of_golds(qwen_math_equal.decide), qwen_math_equal.judge, qwen_math_equal.SECONDS),
+        Grader("math-verify", _of_golds(math_verify_readme.decide), math_verify_readme.judge),
+    )
+}
+"""`verizero`: the last complete box; exact text, numbers, words, letters; then algebra with a relative tolerance of 1e-9.
+The others are those of `papers/`, each under its paper's name."""
 
 
 def grader(name: str) -> Grader:
@@ -38,5 +63,5 @@ def grader(name: str) -> Grader:
         UserError: there is none of that name.
     """
     if name not in GRADERS:
-        raise UserError(f"grader `{name}` is not defined; choices: {', '.join(sorted(GRADERS))}")
+        raise UserError(f"grader `{name}` is not defined; choices: {', '.join(GRADERS)}")
     return GRADERS[name]

@@ -3,11 +3,13 @@ r"""One text for answers that only look different, before any algebra: what is s
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from verizero.reward.notation import latex
 
 _SIZING = re.compile(
     r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|,|!|;|:|>|(?:phantom|hspace|vspace)\*?\{[^{}]*\})(?![A-Za-z])|\\(?:left|right)(?=\\[{}])"
 )
+_CONTROL_SPACE = re.compile(r"(?<!\\)\\ ")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(\d)")
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d)")
@@ -15,16 +17,13 @@ _STYLE = re.compile(
     r"\\(?:mathrm|mathbf|mathit|mathsf|rm|bf|textbf|textit|textrm|textnormal|operatorname|mbox|text)\s*\{([^{}\\$]*)\}"
 )
 _WORDS = re.compile(r"[A-Za-z]+(?:(?:[ '\-]|[,.] )[A-Za-z]+)*")
-_WORD = re.compile(r"[A-Za-z]{3}")
+_ARTICLE = re.compile(r"^(?:an?|the) (?=[a-z])", re.IGNORECASE)
+_ANOTHER_LETTER = re.compile(r"\([A-J]\)|(?:\band|\bor|[,;/&])\s*\(?[A-J]\b")
+_WORD = re.compile(r"(?!\band\b)[A-Za-z]{3}")
 _NOTHING = frozenset(
     ("no solution", "no solutions", "no real solution", "no real solutions", "empty set", "the empty set")
 )
 _TRAILING = ".,;:!"
-_UNICODE = {
-    "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "π": r"\pi ", "∞": r"\infty ", "°": r"^{\circ}", "√": r"\sqrt ",
-    "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∅": r"\emptyset ", "±": r"\pm ", "∈": r"\in ", "\u00a0": " ",
-}  # fmt: skip
-_UNICODE_TABLE = str.maketrans(_UNICODE)
 
 PASSES = 10
 """What is stripped may bare something else to strip; honest answers settle in two passes."""
@@ -44,8 +43,7 @@ def tidied(text: str) -> str:
 
 
 def _tidied_once(text: str) -> str:
-    text = text.translate(_UNICODE_TABLE)
-    text = _superscripts(text)
+    text = latex(text)
     text = (
         text.replace("\\$", "")
         .replace("$", "")
@@ -54,7 +52,7 @@ def _tidied_once(text: str) -> str:
         .replace("\\[", "")
         .replace("\\]", "")
     )
-    text = _SIZING.sub("", text).replace("\\ ", " ").replace("~", " ").replace("{,}", ",")
+    text = _CONTROL_SPACE.sub(" ", _SIZING.sub("", text)).replace("~", " ").replace("{,}", ",")
     text = _FRACTION.sub(r"\\frac", text)
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
     text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
@@ -77,14 +75,19 @@ def words(text: str) -> str | None:
     plain = _STYLE.sub(r"\1", text).strip(" .")
     if plain in ("\\emptyset", "\\varnothing") or plain.casefold() in _NOTHING:
         return "no solution"
+    plain = _ARTICLE.sub("", plain)
     return " ".join(plain.casefold().split()) if _WORDS.fullmatch(plain) and _WORD.search(plain) else None
 
 
 def letter(text: str) -> str | None:
     r"""The letter of a multiple-choice answer: `B`, `(B)`, `\text{(B)}`, `B. 12`, `(B) 12`; else None."""
     plain = _STYLE.sub(r"\1", text).strip()
-    match = re.fullmatch(r"\(?([A-J])\)?|\(([A-J])\)\s*\S.*|([A-J])[.:)]\s*\S.*", plain)
-    return next(group for group in match.groups() if group) if match else None
+    match = re.fullmatch(
+        r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s*)?\(?([A-J])\)?|\(([A-J])\)\s*\S.*|([A-J])[.:)]\s*\S.*", plain
+    )
+    if not match or _ANOTHER_LETTER.search(plain, match.end(match.lastindex or 0)):
+        return None
+    return match[match.lastindex or 0]
 
 
 def _without_shell(text: str) -> str:
@@ -114,9 +117,3 @@ def _closes_at_end(text: str, begin: int) -> bool:
                 return place == len(text) - 1
         place += 1
     return False
-
-
-def _superscripts(text: str) -> str:
-    return "".join(
-        f"^{unicodedata.normalize('NFKC', character)}" if character in "⁰¹²³⁴⁵⁶⁷⁸⁹" else character for character in text
-    )

@@ -3,6 +3,7 @@ r"""Plain numbers, exactly and without a computer algebra system: integers, deci
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,6 +16,7 @@ MAX_LENGTH = 1_500
 _MAX_EXPONENT = 400
 _PARENTHESES = re.compile(r"\([^()]*\)")
 _VARIABLE = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([^()]*\))?|\\(?:text|mathrm)\{[^{}]*\}")
+_UNKNOWN = re.compile(r"(?<![A-Za-z\\])[a-z](?![A-Za-z])")
 _SEVERAL = re.compile(r"[,;]|(?<![A-Za-z])(?:or|and)(?![A-Za-z])")
 _DIGITS = r"(?:\d{1,3}(?:(?:,|\s)\d{3})+|\d+)"
 _NUMBER = re.compile(
@@ -23,9 +25,12 @@ _NUMBER = re.compile(
 _FRACTION = re.compile(
     r"([+-]?)\s*\\frac\s*\{\s*([+-]?\d+)\s*\}\s*\{\s*([+-]?\d+)\s*\}|([+-]?)\s*(\d+)\s*/\s*(\d+)|\(?([+-]?\d+)\)?/\(?(\d+)\)?"
 )
-_MIXED = re.compile(r"([+-]?)\s*(\d+)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
+_MIXED = re.compile(r"([+-]?)\s*(\d+)\s*(?:\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|\s(\d+)\s*/\s*(\d+))")
+_POWER_OF_TEN = re.compile(r"([+-]?)\s*10\s*\^\s*(?:\{\s*([+-]?\d+)\s*\}|([+-]?\d+))")
+_RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s*:\s*\d+(?:\.\d+)?)+")
 _PERCENT = re.compile(r"\s*(?:\\?%|\\text\{\s*percent\s*\}|percent)$")
 _DEGREES = re.compile(r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree|degrees?|\\text\{\s*degrees?\s*\})$")
+_TRIGONOMETRY = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _TEXT_UNIT = re.compile(
     r"\s*\\(?:text|mathrm|mbox|textrm|textbf|rm)\s*\{\s*([^{}\d\\]*)\}\s*(\^\s*(?:\{\s*-?\d\s*\}|\d))?$"
 )
@@ -112,15 +117,20 @@ class Number:
     unit: str | None = None
 
 
-def read_number(text: str) -> Number | None:
+def read_number(text: str, gold: bool = False) -> Number | None:
     r"""The number that a tidied answer is, or that it ends a chain of equations with (`x=5`, `C(5,2)=10`); else None.
 
+    For a response, `a+b=12` says 12; of a gold, an equation between unknowns (`x^2+y^2=25`) asks for that equation.
     A chain with two different numbers (`5=6`) is none, nor is an equation to solve (`x^2-1=0`).
     """
     if len(text) > MAX_LENGTH:
         return None
     if "=" in text:
         parts = [part.strip() for part in text.split("=")]
+        if len(parts) == 2 and _VARIABLE.fullmatch(parts[1]) and _read(parts[0]):
+            parts.reverse()
+        if gold and not _VARIABLE.fullmatch(parts[0]) and _UNKNOWN.search(_PARENTHESES.sub("", parts[0])):
+            return None
         before = _PARENTHESES.sub("", "=".join(parts[:-1]))
         if len(parts) > 4 or not all(parts) or _SEVERAL.search(before):
             return None
@@ -136,14 +146,34 @@ def read_number(text: str) -> Number | None:
     return _read(text)
 
 
-def equal(gold: Number, answer: Number) -> bool:
-    """Whether two numbers are the same: exactly, or within the relative tolerance when one is a decimal.
+def read_ratio(text: str) -> tuple[Fraction, ...] | None:
+    """The parts of a ratio of plain numbers, `1:2:3`; else None."""
+    if not _RATIO.fullmatch(text) or len(text) > MAX_LENGTH:
+        return None
+    return tuple(Fraction(part) for part in text.replace(" ", "").split(":"))
+
+
+def proportional(gold: Sequence[Fraction], answer: Sequence[Fraction]) -> bool:
+    """Whether two ratios are the same: 3:4 and 6:8 are, 3:4 and 4:3 are not."""
+    return (
+        len(gold) == len(answer)
+        and all(
+            gold[left] * answer[right] == gold[right] * answer[left]
+            for left in range(len(gold))
+            for right in range(left)
+        )
+        and [part == 0 for part in gold] == [part == 0 for part in answer]
+    )
+
+
+def equal(gold: Number, answer: Number, share: Fraction = RELATIVE_TOLERANCE) -> bool:
+    """Whether two numbers are the same: exactly, or within a share of the gold when one is a decimal.
 
     A percent sign is optional: 40 % equals 40 and 0.4. A unit is optional, but two known units must be the same.
     """
     if contradict(gold.unit, answer.unit):
         return False
-    tolerance = RELATIVE_TOLERANCE if gold.decimal or answer.decimal else Fraction(0)
+    tolerance = share if gold.decimal or answer.decimal else Fraction(0)
     pairs = {(gold.value, answer.value)}
     if gold.percent != answer.percent:
         pairs.add(
@@ -157,13 +187,30 @@ def contradict(gold: str | None, answer: str | None) -> bool:
     return gold is not None and answer is not None and gold != answer and _known(gold) and _known(answer)
 
 
+def with_unit(gold: str, unit: str) -> str:
+    r"""A tidied gold with the unit that its source keeps in another column (`$cm^2$`, `km/h`, `%`, `^{\circ}`).
+
+    Only a plain number without a unit of its own: of anything else the column does not say which part it measures.
+    """
+    number = read_number(gold, gold=True)
+    measured = _read(f"1 {unit.strip().strip('$')}")
+    if not number or number.unit or number.percent or not measured:
+        return gold
+    if measured.percent:
+        return f"{gold}\\%"
+    if measured.unit == "degree":
+        return f"{gold}^\\circ"
+    name, power, exponent = (measured.unit or "").partition("^")
+    return f"{gold}\\text{{ {name}}}{power}{exponent}"
+
+
 def _known(unit: str) -> bool:
     return unit.partition("^")[0] in _UNITS.values()
 
 
 def read_unit(text: str) -> tuple[str | None, str]:
     r"""The unit behind a tidied expression (`\text{ cm}^2`; words behind a space), and the expression without it."""
-    if match := _DEGREES.search(text):
+    if (match := _DEGREES.search(text)) and not _TRIGONOMETRY.search(text):
         return "degree", text[: match.start()].strip()
     if (match := _TEXT_UNIT.search(text)) and match.start() and not _scales(match[1]):
         return _unit(match[1], match[2]), text[: match.start()].strip()
@@ -200,19 +247,24 @@ def _bare(text: str) -> Number | None:
         value *= Fraction(10) ** power
         return Number(-value if sign == "-" else value, decimal=bool(places and not repeating) or power != 0)
     if match := _MIXED.fullmatch(text):
-        if int(match[4]) == 0:
+        top, bottom = int(match[3] or match[5]), int(match[4] or match[6])
+        if bottom == 0:
             return None
-        value = int(match[2]) + Fraction(int(match[3]), int(match[4]))
+        value = int(match[2]) + Fraction(top, bottom)
+        return Number(-value if match[1] == "-" else value)
+    if match := _POWER_OF_TEN.fullmatch(text):
+        power = int(match[2] or match[3])
+        if abs(power) > _MAX_EXPONENT:
+            return None
+        value = Fraction(10) ** power
         return Number(-value if match[1] == "-" else value)
     if match := _FRACTION.fullmatch(text):
-        sign, top, bottom = next(
-            (groups[0], groups[1], groups[2])
-            for groups in (match.group(1, 2, 3), match.group(4, 5, 6), ("", match[7], match[8]))
-            if groups[1]
+        sign, over, under = next(
+            groups for groups in (match.group(1, 2, 3), match.group(4, 5, 6), ("", match[7], match[8])) if groups[1]
         )
-        if int(bottom) == 0:
+        if int(under) == 0:
             return None
-        value = Fraction(int(top), int(bottom))
+        value = Fraction(int(over), int(under))
         return Number(-value if sign == "-" else value)
     return None
 

@@ -16,15 +16,17 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from verizero.reward import symbolic
+from verizero.reward import worker as worker_program
 from verizero.reward.graders import Grader, grader
-from verizero.reward.verdict import Question, Verdict
+from verizero.reward.verdict import Accepted, Question, Verdict
+from verizero.reward.worker import Judge
 
-CPU_SECONDS = 5.0
-"""Processor time for one answer."""
+CPU_SECONDS = 3.0
+"""Processor time for one answer, where the grader does not set its own; honest answers take less than a tenth of it."""
 WALL_SECONDS = 30.0
 """Deadline for one answer, for a machine that is busy with other things."""
 START_SECONDS = 180.0
@@ -37,28 +39,42 @@ class GradingPool:
     Args:
         grader_name: a name of `graders.GRADERS`.
         workers: how many processes at most.
+        cpu_seconds: processor time for one answer; the grader's own by default.
     """
 
     def __init__(
-        self, grader_name: str, workers: int = 1, cpu_seconds: float = CPU_SECONDS, wall_seconds: float = WALL_SECONDS
+        self,
+        grader_name: str,
+        workers: int = 1,
+        cpu_seconds: float | None = None,
+        wall_seconds: float = WALL_SECONDS,
     ) -> None:
         self.grader: Grader = grader(grader_name)
-        self.cpu_seconds, self.wall_seconds = cpu_seconds, wall_seconds
+        self.cpu_seconds = cpu_seconds or self.grader.cpu_seconds or CPU_SECONDS
+        self.wall_seconds = wall_seconds
         self._size = max(workers, 1)
         self._workers: list[Worker] = []
 
-    def grade_all(self, pairs: Sequence[tuple[Sequence[str], str]]) -> list[Verdict]:
-        """The verdicts on (golds, response) pairs, in their order; equal questions are asked once."""
+    def grade_all(self, pairs: Sequence[tuple[Accepted | Sequence[str], str]]) -> list[Verdict]:
+        """The verdicts on (golds, response) pairs, in their order; equal questions are asked once.
+
+        Args:
+            pairs: the golds as texts, or with what a problem says about them.
+        """
         verdicts: list[Verdict | None] = []
         places: dict[Question, list[int]] = {}
+        taken = []
         for place, (golds, response) in enumerate(pairs):
-            decided = self.grader.decide(golds, response)
-            verdicts.append(decided if isinstance(decided, Verdict) else None)
+            begin = time.perf_counter()
+            accepted = golds if isinstance(golds, Accepted) else Accepted(tuple(golds))
+            decided = self.grader.decide(accepted, response)
+            taken.append(time.perf_counter() - begin)
+            verdicts.append(replace(decided, seconds=taken[-1]) if isinstance(decided, Verdict) else None)
             if isinstance(decided, Question):
                 places.setdefault(decided, []).append(place)
         for question, verdict in self._answer(list(places)).items():
             for place in places[question]:
-                verdicts[place] = verdict
+                verdicts[place] = replace(verdict, seconds=verdict.seconds + taken[place])
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _answer(self, questions: list[Question]) -> dict[Question, Verdict]:
@@ -92,7 +108,7 @@ class GradingPool:
         return answered
 
     def _start(self, selector: selectors.BaseSelector) -> None:
-        worker = Worker(self.cpu_seconds)
+        worker = Worker(self.grader.judge, self.cpu_seconds)
         self._workers.append(worker)
         selector.register(worker.out, selectors.EVENT_READ, worker)
 
@@ -108,7 +124,12 @@ class GradingPool:
             timeout = reason == "timeout" or code == -signal.SIGPROF
             rule = ("deadline" if reason else "processor-time") if timeout else f"worker died ({code})"
             answered[worker.question] = Verdict(
-                False, "timeout" if timeout else "error", worker.question.extracted, worker.question.answer, rule
+                False,
+                "timeout" if timeout else "error",
+                worker.question.extracted,
+                worker.question.answer,
+                rule,
+                time.monotonic() - worker.asked_at,
             )
 
     def close(self) -> None:
@@ -129,7 +150,7 @@ class GradingPool:
 class Worker:
     """One process and the question that it has."""
 
-    def __init__(self, cpu_seconds: float) -> None:
+    def __init__(self, judge: Judge, cpu_seconds: float) -> None:
         root = Path(__file__).resolve().parents[2]
         environment = {
             **os.environ,
@@ -138,7 +159,8 @@ class Worker:
             "CUDA_VISIBLE_DEVICES": "",
             "PYTHONHASHSEED": "0",
         }
-        command = [sys.executable, "-m", symbolic.__name__, str(MEMORY_BYTES), str(cpu_seconds)]
+        function = f"{judge.__module__}:{judge.__qualname__}"
+        command = [sys.executable, "-m", worker_program.__name__, function, str(MEMORY_BYTES), str(cpu_seconds)]
         self.process = subprocess.Popen(
             command, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -148,14 +170,17 @@ class Worker:
         os.set_blocking(self.process.stderr.fileno(), False)
         self.ready = False
         self.question: Question | None = None
+        self.asked_at = 0.0
         self.deadline = time.monotonic() + START_SECONDS
         self._received = b""
 
     def ask(self, question: Question, wall_seconds: float) -> None:
         """Hand over one question; the answer's clock starts."""
-        self.question, self.deadline = question, time.monotonic() + wall_seconds
+        self.question, self.asked_at = question, time.monotonic()
+        self.deadline = self.asked_at + wall_seconds
+        asked = {"golds": question.golds, "answer": question.answer, "tolerance": question.tolerance}
         try:
-            self.process.stdin.write((json.dumps({"golds": question.golds, "answer": question.answer}) + "\n").encode())  # type: ignore[union-attr]
+            self.process.stdin.write((json.dumps(asked) + "\n").encode())  # type: ignore[union-attr]
             self.process.stdin.flush()  # type: ignore[union-attr]
         except BrokenPipeError:  # it died while idle; reading finds out
             pass
@@ -178,9 +203,9 @@ class Worker:
         question, self.question = self.question, None
         verdict = json.loads(line)
         assert question is not None
-        return True, Verdict(
-            verdict["correct"], verdict["status"], question.extracted, verdict["normalised"], verdict["rule"]
-        )
+        extracted = verdict.get("extracted", question.extracted)
+        said = (verdict["correct"], verdict["status"], extracted, verdict["normalised"], verdict["rule"])
+        return True, Verdict(*said, seconds=time.monotonic() - self.asked_at)
 
     def kill(self) -> int:
         """End the process, whatever it does; its exit code."""

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from fractions import Fraction
 
 from verizero.reward.extraction import final_answer
 from verizero.reward.limits import MAX_RESPONSE, exceeded
 from verizero.reward.normalisation import compact, letter, tidied, words
-from verizero.reward.numbers import equal, read_number
-from verizero.reward.verdict import Question, Verdict
+from verizero.reward.numbers import equal, proportional, read_number, read_ratio, with_unit
+from verizero.reward.verdict import Accepted, Question, Verdict
 
 _COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _SYMBOL = re.compile(r"[a-zA-Z]")
+_UNEVALUATED = re.compile(r"\\(?:i{0,3}int|oint|lim|sum|prod)(?![A-Za-z])")
+_SEVERAL_PARTS = re.compile(r"[(\[].*[,;].*[)\]]")
+_THOUSANDS = re.compile(r"[(\[]\d{1,3}(?:,\d{3})+[)\]]")
 _NO_MATHS = re.compile(r"[?#@&]")
 
 LONGEST_PRODUCT = 4
 """Letters of a word that may still be a product of symbols (`abc` equals `bca`)."""
 
 
-def decide(golds: Sequence[str], response: str) -> Verdict | Question:
+def decide(accepted: Accepted, response: str) -> Verdict | Question:
     """A verdict where these rules suffice, else the question that is left for algebra.
 
     Order: a box; the text as it stands; limits; the tidied text; words; letters of choices; plain numbers.
@@ -30,30 +33,45 @@ def decide(golds: Sequence[str], response: str) -> Verdict | Question:
     if found.status != "found" or found.answer is None:
         return Verdict(False, found.status, found.answer, rule="box")  # type: ignore[arg-type]
     raw = found.answer
-    if raw.strip() in golds:
+    if raw.strip() in accepted.answers:
         return Verdict(True, "correct", raw, raw.strip(), "exact")
     if limit := exceeded(raw):
         return Verdict(False, "limit", raw[:200], rule=f"limit-{limit}")
     answer = tidied(raw)
     left, rule = [], ""
-    for gold in golds:
-        outcome = _compare(tidied(gold), answer)
+    for gold in golds_of(accepted):
+        outcome = _compare(tidied(gold), answer, accepted.tolerance)
         if outcome is None:
             left.append(gold)
             continue
         right, rule = outcome
         if right:
             return Verdict(True, "correct", raw, answer, rule)
-    return Question(tuple(left), answer, raw) if left else Verdict(False, "wrong", raw, answer, rule)
+    return (
+        Question(tuple(left), answer, raw, accepted.tolerance) if left else Verdict(False, "wrong", raw, answer, rule)
+    )
 
 
-def _compare(gold: str, answer: str) -> tuple[bool, str] | None:
+def golds_of(accepted: Accepted) -> list[str]:
+    """The accepted answers; a plain number that is meant in a unit says so."""
+    if accepted.unit is None:
+        return list(accepted.answers)
+    return [with_unit(tidied(gold), accepted.unit) for gold in accepted.answers]
+
+
+def _compare(gold: str, answer: str, tolerance: float | None) -> tuple[bool, str] | None:
     """Whether two tidied texts are the same answer, and by which rule; None where algebra must say."""
     if compact(gold) == compact(answer):
         return True, "exact"
-    gold_number, number = read_number(gold), read_number(answer)
+    gold_number, number = read_number(gold, gold=True), read_number(answer)
     if gold_number and number:
-        return equal(gold_number, number), "number"
+        if equal(gold_number, number):
+            return True, "number"
+        close = tolerance is not None and gold_number.decimal and equal(gold_number, number, Fraction(tolerance))
+        return close, "tolerance" if close else "number"
+    gold_ratio, ratio = read_ratio(gold), read_ratio(answer)
+    if gold_ratio and ratio:
+        return proportional(gold_ratio, ratio), "ratio"
     gold_words = words(gold)
     if gold_words is not None and (answer_words := words(answer)) is not None:
         if gold_words == answer_words or max(len(gold_words), len(answer_words)) > LONGEST_PRODUCT:
@@ -61,6 +79,10 @@ def _compare(gold: str, answer: str) -> tuple[bool, str] | None:
         return None
     if gold_words is not None and number:
         return False, "words"
+    if _UNEVALUATED.search(answer) and not _UNEVALUATED.search(gold):
+        return False, "unevaluated"
+    if number and _SEVERAL_PARTS.fullmatch(gold) and not _THOUSANDS.fullmatch(gold):
+        return False, "number"
     gold_letter = letter(gold) if len(compact(gold)) <= 3 else None
     if gold_letter is not None and (answer_letter := letter(answer)) is not None:
         return gold_letter == answer_letter, "letter"

@@ -1,23 +1,18 @@
-r"""The worker's side of grading: equality by computer algebra (math-verify on sympy), in a process that may be killed.
-
-Run as `python -m verizero.reward.symbolic MEMORY_BYTES CPU_SECONDS`: JSON questions come in a line each, JSON verdicts go out.
-The kernel ends the process when one answer has used its processor time, even inside one long C computation; the parent
-kills it at its own deadline and starts another.
-"""
+r"""Equality by computer algebra (math-verify on sympy): what the quick rules leave open. Runs in the workers only."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import resource
-import signal
-import sys
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from verizero.reward.limits import exceeded
 from verizero.reward.normalisation import compact, tidied
-from verizero.reward.numbers import RELATIVE_TOLERANCE, contradict, read_unit
+from verizero.reward.numbers import RELATIVE_TOLERANCE, contradict, read_number, read_unit
+from verizero.reward.prediction import read_in_two_stages
+from verizero.reward.regions import ascending, certain, condition, region, same
+from verizero.reward.variants import written_out
 
 _BASE = re.compile(r"\d\s*_\s*\{?\s*(\d+)\s*\}?")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![A-Za-z])")
@@ -28,16 +23,20 @@ _REPEATING = re.compile(r"(\d+)\.(\d*)\\overline\{(\d+)\}")
 POINTS = (0.7390851332, 1.9021605831)
 """Where expressions are compared: inside the domain of most roots and logarithms, at no round value."""
 
+_INDEXED_E = re.compile(r"(?<![A-Za-z\\])E(?=\s*_)")  # the parser knows E as Euler's number only
+_E_NOTATION = re.compile(r"(?<![A-Za-z\d.\\])(\d+(?:\.\d+)?)[eE]([+-]?\d+)(?![\dA-Za-z.])")
+_NAMED = re.compile(r"[A-Za-z](?:_\{?\w\}?)?(?:\([a-z]\))?\s*=(?=[^=<>]+$)")
+_FUNCTION = re.compile(r"([A-Za-z])\s*\(([a-z])\)\s*=")
 _COLLECTION = re.compile(r"\\(?:cup|pm|mp|begin|\{|le|ge|leq|geq|ne|neq)(?![A-Za-z])|[<>]")
 _SEVERAL = re.compile(r"(?:\\text\s*\{\s*)?\b(?:or|and)\b(?:\s*\})?")
 
 
-def judge(golds: list[str], answer: str) -> dict[str, Any]:
+def judge(golds: list[str], answer: str, tolerance: float | None = None) -> dict[str, Any]:
     """Whether an answer (tidied) equals one of the golds: `correct`, `status`, `normalised` and `rule` of the verdict."""
     outcome = {"correct": False, "status": "wrong", "normalised": answer, "rule": "algebra"}
     failed = 0
     for gold in golds:
-        result = _judge_one(tidied(gold), answer)
+        result = _judge_one(tidied(gold), answer, tolerance)
         if result["correct"]:
             return result
         failed += result["status"] == "unparsable_gold"
@@ -45,7 +44,7 @@ def judge(golds: list[str], answer: str) -> dict[str, Any]:
     return outcome if failed in (0, len(golds)) else {**outcome, "status": "wrong", "rule": "algebra"}
 
 
-def _judge_one(gold: str, answer: str) -> dict[str, Any]:
+def _judge_one(gold: str, answer: str, tolerance: float | None) -> dict[str, Any]:
     gold_unit, gold_text = read_unit(gold)
     unit, text = read_unit(answer)
     says = {"normalised": text, "correct": False}
@@ -62,6 +61,22 @@ def _judge_one(gold: str, answer: str) -> dict[str, Any]:
         )
     if "\\ln" in gold_text + text:
         gold_text, text = (_NATURAL_LOGARITHM.sub(r"\\ln", part) for part in (gold_text, text))
+    if tolerance is not None and (rounded := read_number(gold_text)) and rounded.decimal:
+        value = _value(text)
+        if value is not None and _within(rounded.value, value, tolerance):
+            return {**says, "correct": True, "status": "correct", "rule": "tolerance"}
+    gold_text, text = condition(gold_text), condition(text)
+    gold_text, text = _renamed(gold_text, text)
+    if "=" not in gold_text:
+        text = _NAMED.sub("", text, count=1) if _NAMED.match(text) else text
+    if certain(gold_text) or certain(text):
+        if compact(ascending(gold_text)) == compact(ascending(text)):
+            return {**says, "correct": True, "status": "correct", "rule": "chain"}
+        gold_region, answer_region = region(gold_text, _value), region(text, _value)
+        if gold_region is not None and answer_region is not None:
+            equal = same(gold_region, answer_region, lambda left, right: _same_number(left, right) is True)
+            return {**says, "correct": equal, "status": "correct" if equal else "wrong", "rule": "region"}
+    gold_text, text = written_out(gold_text), written_out(text)
     gold_forms, forms = _parsed(gold_text), _parsed(text)
     if not _expressions(gold_forms):
         return {**says, "status": "unparsable_gold", "rule": "text"}
@@ -86,9 +101,18 @@ def _judge_one(gold: str, answer: str) -> dict[str, Any]:
 def _equal(gold: Any, answer: Any) -> tuple[bool, str]:
     """Whether two expressions are the same, and by what: as numbers, at points (only to tell them apart), by math-verify."""
     import math_verify
+    import sympy
 
     if (close := _same_number(gold, answer)) is not None:
         return close, "value"
+    if isinstance(gold, sympy.Tuple) and isinstance(answer, sympy.Tuple):
+        return len(gold) == len(answer) and all(
+            _equal(left, right)[0] for left, right in zip(gold, answer, strict=True)
+        ), "parts"
+    if isinstance(gold, sympy.MatrixBase) and isinstance(answer, sympy.MatrixBase):
+        return gold.shape == answer.shape and all(
+            _equal(left, right)[0] for left, right in zip(gold, answer, strict=True)
+        ), "parts"
     if _differ_somewhere(gold, answer):
         return False, "points"
     found = math_verify.verify(
@@ -130,12 +154,16 @@ def _differ_somewhere(gold: Any, answer: Any) -> bool:
     return False
 
 
+@lru_cache(maxsize=4096)
 def _parsed(text: str) -> list[Any]:
-    """math-verify's readings of an answer: expressions, and the text as a string."""
+    """math-verify's readings of an answer: expressions, and the text as a string. Remembered: a gold is asked about often."""
     import math_verify
     from latex2sympy2_extended import NormalizationConfig
 
-    text = _REPEATING.sub(_fraction_of, text)
+    read_in_two_stages()
+    text = _E_NOTATION.sub(r"\1\\times 10^{\2}", text)
+    text = text if "," in text else text.replace(";", ",")
+    text = _INDEXED_E.sub(r"\\Xi ", _REPEATING.sub(_fraction_of, text))
     text = _ANGLE.sub(r"\\frac{\1 \\pi}{180}", text) if _TRIGONOMETRY.search(text) else _DEGREES.sub("", text)
     normal = NormalizationConfig(
         basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all", equations=False
@@ -147,19 +175,48 @@ def _parsed(text: str) -> list[Any]:
 
 
 def _expressions(forms: list[Any]) -> list[Any]:
-    """The readings that are no strings; `i` alone among symbols is the imaginary unit, a matrix of one row or column a tuple."""
+    """The readings that are no strings; `i` is the imaginary unit but in a sum, a matrix of one row or column a tuple."""
     import sympy
 
     found = []
     for form in forms:
         if isinstance(form, str):
             continue
-        if isinstance(form, sympy.Expr) and {symbol.name for symbol in form.free_symbols} == {"i"}:
-            form = form.subs(dict.fromkeys(form.free_symbols, sympy.I))
+        if isinstance(form, sympy.Expr) and not form.has(sympy.Sum, sympy.Product):
+            form = form.subs({symbol: sympy.I for symbol in form.free_symbols if symbol.name == "i"})
+        if isinstance(form, sympy.MatrixExpr):
+            form = form.doit()
+            form = sympy.Matrix(form) if isinstance(form, sympy.MatrixBase) else form
         if isinstance(form, sympy.MatrixBase) and 1 in form.shape:
             form = sympy.Tuple(*form)
         found.append(form)
     return found
+
+
+def _value(text: str) -> Any | None:
+    """The number that a text says, without floats where it is a plain one; None where it is none."""
+    import sympy
+
+    if number := read_number(text):
+        return sympy.Rational(number.value.numerator, number.value.denominator)
+    for form in _expressions(_parsed(text)):
+        if isinstance(form, sympy.Expr) and not form.free_symbols and form.is_number:
+            return form
+    return None
+
+
+def _within(gold: Fraction, answer: Any, tolerance: float) -> bool:
+    """Whether a real number is within a share of the gold."""
+    value = answer.evalf(20)
+    return bool(value.is_real) and abs(float(value) - float(gold)) <= tolerance * abs(float(gold))
+
+
+def _renamed(gold: str, answer: str) -> tuple[str, str]:
+    """`f(t)=2t` in the letter of a gold `f(x)=2x`: the bound variable's name means nothing."""
+    theirs, ours = _FUNCTION.match(answer), _FUNCTION.match(gold)
+    if not theirs or not ours or theirs[1] != ours[1] or theirs[2] == ours[2] or ours[2] in answer[theirs.end() :]:
+        return gold, answer
+    return gold, re.sub(rf"(?<![A-Za-z\\]){theirs[2]}(?![A-Za-z])", ours[2], answer)
 
 
 def _fraction_of(match: re.Match[str]) -> str:
@@ -175,7 +232,11 @@ def _same_number(gold: Any, answer: Any) -> bool | None:
 
     if not (isinstance(gold, sympy.Expr) and isinstance(answer, sympy.Expr) and gold.is_number and answer.is_number):
         return None
+    if not gold.has(sympy.Float) and not answer.has(sympy.Float):
+        gold, answer = gold.doit(), answer.doit()
     if gold.is_Rational and answer.is_Rational:
+        return bool(gold == answer)
+    if gold.is_infinite or answer.is_infinite:
         return bool(gold == answer)
     left, right = gold.evalf(30), answer.evalf(30)
     if not (left.is_number and right.is_number) or left.has(sympy.nan, sympy.zoo) or right.has(sympy.nan, sympy.zoo):
@@ -212,37 +273,3 @@ def _several(text: str) -> bool:
     return bool(_SEVERAL.search(text)) or "," in re.sub(
         r"[(\[].*[)\]]|\\\{.*\\\}", "", compact(re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text))
     )
-
-
-def answered(line: str) -> dict[str, Any]:
-    """The verdict on one line's question; whatever algebra trips over is a verdict too."""
-    question = json.loads(line)
-    try:
-        return judge(question["golds"], question["answer"])
-    except (MemoryError, RecursionError) as error:
-        return {"correct": False, "status": "limit", "normalised": None, "rule": type(error).__name__}
-    except Exception as error:
-        return {"correct": False, "status": "error", "normalised": None, "rule": f"algebra: {type(error).__name__}"}
-
-
-def main() -> None:
-    """Answer questions until standard input ends."""
-    memory, seconds = int(sys.argv[1]), float(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)  # what a library prints must not look like a verdict
-    import math_verify  # noqa: F401 (the slow import comes before the clock starts)
-
-    judge(["x+1"], "1+x")  # the parser's tables are built at the first use
-    print("ready", file=out)
-    for line in sys.stdin:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-        verdict = answered(line)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        print(json.dumps(verdict), file=out)
-
-
-if __name__ == "__main__":
-    main()

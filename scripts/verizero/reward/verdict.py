@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+from verizero.problems.problem import Problem
 
 Status = Literal[
     "correct",
@@ -34,6 +36,23 @@ class Verdict:
     """The text of it that was compared."""
     rule: str = ""
     """The rule that decided."""
+    seconds: float = field(default=0.0, compare=False)
+    """How long it took. No part of the verdict: it never enters an artifact."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What counts as right: any of the answers."""
+
+    answers: tuple[str, ...]
+    tolerance: float | None = None
+    """As in `Problem`: only for golds that are rounded decimals."""
+    unit: str | None = None
+
+    @classmethod
+    def of(cls, problem: Problem) -> Accepted:
+        """The golds of a problem with all that it says about them."""
+        return cls(tuple(problem.answers), problem.tolerance, problem.unit)
 
 
 @dataclass(frozen=True)
@@ -43,3 +62,4 @@ class Question:
     golds: tuple[str, ...]
     answer: str
     extracted: str
+    tolerance: float | None = None

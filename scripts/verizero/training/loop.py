@@ -22,6 +22,7 @@ from verizero.objective.weight import token_weights
 from verizero.policy.load import load_policy
 from verizero.policy.save import save_policy
 from verizero.reward.pool import GradingPool
+from verizero.reward.verdict import Accepted
 from verizero.rollout.engine import Engine, Sampling
 from verizero.rollout.start import start_engine
 from verizero.training.batches import prompts_of_step, updates_of_step
@@ -100,10 +101,11 @@ def train(
             gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
 
             clock.phase("grade")  # 4. rewards, which all ranks then know
-            golds = [prompts.problems[chosen[response.number // rollout.samples]].answers for response in responses]
+            problems = [prompts.problems[chosen[response.number // rollout.samples]] for response in responses]
             texts = [response.completion.text for response in responses]
-            verdicts = grading.grade_all(list(zip(golds, texts, strict=True)))
-            known = Outcomes(world.gather(outcomes(responses, verdicts, settings.reward)), rollout.samples)
+            verdicts = grading.grade_all([(Accepted.of(one), text) for one, text in zip(problems, texts, strict=True)])
+            draws = [derive_seed(seed, "reward", step, response.number) / 2**63 for response in responses]
+            known = Outcomes(world.gather(outcomes(responses, verdicts, draws, settings.reward)), rollout.samples)
 
             clock.phase("advantage")  # 5. over all responses of the step; weights over all of an update
             how = settings.advantage

@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from verizero.config.optimizers import Reward
-from verizero.reward.rewards import reward
+from verizero.reward.extraction import boxed
+from verizero.reward.rewards import Completed, reward
 from verizero.reward.verdict import Verdict
 from verizero.rollout.engine import Completion
 
@@ -87,17 +88,26 @@ def numbered(
     return found
 
 
-def outcomes(responses: Sequence[Response], verdicts: Sequence[Verdict], rule: Reward) -> list[Outcome]:
-    """What this rank's responses earn."""
-    return [
-        Outcome(
-            number=response.number,
-            length=len(response.tokens),
-            reward=reward(verdict, response.truncated, rule),
-            correct=verdict.correct,
-            truncated=response.truncated,
-            boxed="\\boxed" in response.completion.text,
-            status=verdict.status,
+def outcomes(
+    responses: Sequence[Response], verdicts: Sequence[Verdict], draws: Sequence[float], values: Reward
+) -> list[Outcome]:
+    """What this rank's responses earn.
+
+    Args:
+        draws: a number in [0, 1) for each response, for rewards that are random.
+    """
+    found = []
+    for response, verdict, draw in zip(responses, verdicts, draws, strict=True):
+        completed = Completed(verdict, boxed(response.completion.text), response.truncated, draw)
+        found.append(
+            Outcome(
+                number=response.number,
+                length=len(response.tokens),
+                reward=reward(completed, values),
+                correct=verdict.correct,
+                truncated=response.truncated,
+                boxed=completed.boxed,
+                status=verdict.status,
+            )
         )
-        for response, verdict in zip(responses, verdicts, strict=True)
-    ]
+    return found
