@@ -20,8 +20,7 @@ settings.load_profile("untimed")
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """A run's world of this process alone; the next file of tests in this process starts its own."""
-    from verizero.training.world import deepspeed, leave_world, start_world
+    from verizero.training.world import leave_world, start_world
 
     yield start_world(threads=1)
-    deepspeed.comm.destroy_process_group()  # torch's, and what DeepSpeed remembers of it for a later world
     leave_world()

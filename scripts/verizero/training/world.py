@@ -105,7 +105,7 @@ def start_world(threads: int | None = None) -> World:
 def leave_world() -> None:
     """Part from the other processes: the interpreter can end without a warning, and children start without our rank."""
     if dist.is_initialized():
-        dist.destroy_process_group()
+        deepspeed.comm.destroy_process_group()  # torch's, and what DeepSpeed remembers of it for a later world
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         for name in ALONE:
             os.environ.pop(name, None)
