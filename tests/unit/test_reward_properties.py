@@ -107,12 +107,18 @@ def test_ten_times_an_integer_is_wrong(pool: GradingPool, value: int, power: int
         lambda value: (
             an_integer(value)
             .filter(lambda text: "mathbf" not in text)  # a gap: algebra reads bold as a vector, behind another name too
-            .flatmap(lambda text: st.sampled_from([text, f"x={text}", f"n = {text}"]))
+            .flatmap(lambda text: st.sampled_from([text, f"x={text}", f"x = {text}"]))
         ),
     )
 )
 def test_the_name_of_the_unknown_is_optional(pool: GradingPool, pair: Pair) -> None:
     assert right(pool, pair)
+
+
+@quick
+@given(value=integers)
+def test_the_value_of_another_unknown_is_wrong(pool: GradingPool, value: int) -> None:
+    assert not right(pool, (f"x={value}", f"y = {value}"))
 
 
 @quick

@@ -13,6 +13,7 @@ RULES = {
     "exact": "the texts are the same, once what only changes their look is gone",
     "number": "both are plain numbers, compared exactly (within 1e-9 of the gold where one is a decimal)",
     "tolerance": "the gold is a rounded decimal, and the answer is within the declared tolerance of it",
+    "name": "they are values of differently named unknowns",
     "ratio": "both are ratios, compared by their proportions",
     "words": "at least one is made of words, compared without regard to case",
     "letter": "both are letters of options",

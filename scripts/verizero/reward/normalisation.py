@@ -7,9 +7,12 @@ import re
 from verizero.reward.notation import latex
 
 _SIZING = re.compile(
-    r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|,|!|;|:|>|(?:phantom|hspace|vspace)\*?\{[^{}]*\})(?![A-Za-z])|\\(?:left|right)(?=\\[{}])"
+    r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|(?:phantom|hspace|vspace)\*?\{[^{}]*\})(?![A-Za-z])|\\[,!;:>](?![A-Za-z])|\\(?:left|right)(?=\\[{}])"
 )
-_CONTROL_SPACE = re.compile(r"(?<!\\)\\ ")
+_TWO_FORMULAS = re.compile(r"(?<=\d)\s*(?:\\\)\s*\\\(|\$\s*\$)\s*(?=\d)")
+_BOLD = re.compile(r"\*\*([^*]+)\*\*")
+_SPACE = re.compile(r"(?<!\d)\s|\s(?!\d)")
+_CONTROL_SPACE = re.compile(r"(?<!\\)\\(?: |[,!;:>](?=[A-Za-z]))")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(\d)")
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d)")
@@ -43,7 +46,7 @@ def tidied(text: str) -> str:
 
 
 def _tidied_once(text: str) -> str:
-    text = latex(text)
+    text = _TWO_FORMULAS.sub(", ", latex(text))
     text = (
         text.replace("\\$", "")
         .replace("$", "")
@@ -59,12 +62,15 @@ def _tidied_once(text: str) -> str:
     text = " ".join(text.split())
     while (inner := _without_shell(text)) != text:
         text = inner
-    return text
+    return bold[1] if (bold := _BOLD.fullmatch(text)) else text
 
 
 def compact(text: str) -> str:
-    r"""A tidied text without spaces and text commands, for exact comparison: `\text{ cm}` becomes `cm`."""
-    return "".join(_STYLE.sub(r"\1", text).split())
+    r"""A tidied text without text commands and spaces, for exact comparison: `\text{ cm}` becomes `cm`.
+
+    A space between two digits stays: `1 1/2` is not `11/2`.
+    """
+    return _SPACE.sub("", " ".join(_STYLE.sub(r"\1", text).split()))
 
 
 def words(text: str) -> str | None:

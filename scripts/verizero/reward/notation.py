@@ -10,7 +10,7 @@ _SIGNS = {
     "∈": r"\in ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "\u00a0": " ", "\u2009": " ",
     "\u202f": " ", "。": ".", "．": ".", "，": ",", "：": ":", "（": "(", "）": ")", "θ": r"\theta ", "α": r"\alpha ",
     "β": r"\beta ", "λ": r"\lambda ", "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}",
-    "¾": r"\frac{3}{4}", "∛": r"\sqrt[3]", **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
+    "¾": r"\frac{3}{4}", "¢": r"\text{ cents}", "′": "'", "∛": r"\sqrt[3]", **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
     **{character: f"^{number}" for number, character in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }  # fmt: skip
 _TABLE = str.maketrans(_SIGNS)
@@ -36,6 +36,11 @@ _REWRITES: list[tuple[re.Pattern[str], str]] = [
         (r"\\(?:color|textcolor)\s*\{[^{}]*\}", ""),
         (r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm)\s*\]", r"\\\\"),
         (r"(?:\\\\|\\newline)\s*$", ""),
+        (r"\^\s*(?:\{\s*\\prime\s*\}|\\prime(?![A-Za-z]))", "'"),
+        (r"\\colon(?![A-Za-z])", ":"),
+        # roots of odd degree are real
+        (r"\\sqrt\[([357])\]\s*\{\s*-\s*(\d+)\s*\}", r"-\\sqrt[\1]{\2}"),
+        (r"\{\s*\}_\s*\{?\s*(\d+)\s*\}?\s*C_\s*\{?\s*(\d+)\s*\}?", r"\\binom{\1}{\2}"),
         # older forms
         (r"\{([^{}]*)\\choose([^{}]*)\}", r"\\binom{\1}{\2}"),
         (r"^([^{}]*)\\choose([^{}]*)$", r"\\binom{\1}{\2}"),
@@ -50,6 +55,7 @@ _REWRITES: list[tuple[re.Pattern[str], str]] = [
         ),
         # numbers
         (r"(?<=\d),\s*\\!\s*(?=\d{3}(?!\d))", ","),
+        (r"(?<=\d)\{,\}(?=\d{3}(?!\d))", ""),
         (r"(?<=\d)\.(?=\s*[/}])", ""),
         (r"\\bar(?=\s*\{?\d)", r"\\overline"),
         (r"\\dot\{?(\d)\}?(\d*)\\dot\{?(\d)\}?", r"\\overline{\1\2\3}"),
@@ -61,6 +67,7 @@ _REWRITES: list[tuple[re.Pattern[str], str]] = [
         (r"_\s*\{\s*\\text\s*\{\s*base\s*\}\s*(\d+)\s*\}", r"_{\1}"),
         # money
         (r"^(-?)\s*\\\$\s*([\d.,]*\d)$", r"\1\2\\text{ dollars}"),
+        (r"^(-?)\s*(?:€|\\euro)\s*([\d.,]*\d)$|^(-?[\d.,]*\d)\s*€$", r"\1\2\3\\text{ euros}"),
         (r"^\\(?:text|mathrm)\{\s*(USD|EUR|GBP)\s*\}\s*([\d.,]*\d)$", r"\2\\text{ \1}"),
     )
 ]

@@ -15,8 +15,10 @@ RELATIVE_TOLERANCE = Fraction(1, 10**9)
 MAX_LENGTH = 1_500
 _MAX_EXPONENT = 400
 _PARENTHESES = re.compile(r"\([^()]*\)")
+_ARGUMENTS = re.compile(r"(?<=[A-Za-z}])\s*\([^()]*\)(?!\s*\^)")
 _VARIABLE = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([^()]*\))?|\\(?:text|mathrm)\{[^{}]*\}")
 _UNKNOWN = re.compile(r"(?<![A-Za-z\\])[a-z](?![A-Za-z])")
+_NAME = re.compile(r"\s*([A-Za-z])\s*=")
 _SEVERAL = re.compile(r"[,;]|(?<![A-Za-z])(?:or|and)(?![A-Za-z])")
 _DIGITS = r"(?:\d{1,3}(?:(?:,|\s)\d{3})+|\d+)"
 _NUMBER = re.compile(
@@ -32,7 +34,7 @@ _PERCENT = re.compile(r"\s*(?:\\?%|\\text\{\s*percent\s*\}|percent)$")
 _DEGREES = re.compile(r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree|degrees?|\\text\{\s*degrees?\s*\})$")
 _TRIGONOMETRY = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _TEXT_UNIT = re.compile(
-    r"\s*\\(?:text|mathrm|mbox|textrm|textbf|rm)\s*\{\s*([^{}\d\\]*)\}\s*(\^\s*(?:\{\s*-?\d\s*\}|\d))?$"
+    r"\s*\\(?:text|mathrm|mbox|textrm|textbf|rm)\s*\{\s*([^{}\d\\^]*)(?:\}\s*(\^\s*(?:\{\s*-?\d\s*\}|\d))?|(\^\s*\d)\s*\})$"
 )
 _WORD_UNIT = re.compile(r"\s+([A-Za-z]{2,}(?:[ /][A-Za-z]+){0,3}|[A-Za-z]{2,}\s*\^\s*(?:\{\s*\d\s*\}|\d))$")
 _FUNCTIONS = {
@@ -95,6 +97,10 @@ _UNITS = {
         "degree": "degree deg",
         "dollar": "dollar usd",
         "cent": "cent",
+        "euro": "euro eur",
+        "gbp": "gbp",
+        "yen": "yen jpy",
+        "rupee": "rupee",
         "mph": "mph mile/hour milesperhour",
         "am": "am a.m",
         "pm": "pm p.m",
@@ -105,6 +111,21 @@ _UNITS = {
     for spelling in spellings.split()
 }
 """Spellings of units, without their plural s. Only two of these contradict each other; other words (`apples`) never do."""
+
+_SIZES = {
+    unit: (dimension, Fraction(size))
+    for dimension, sizes in {
+        "length": "mm 1/1000 cm 1/100 m 1 km 1000",
+        "imperial length": "in 1 ft 12 yd 36 mi 63360",
+        "mass": "mg 1/1000 g 1 kg 1000",
+        "imperial mass": "oz 1 lb 16",
+        "volume": "ml 1/1000 l 1",
+        "time": "s 1 min 60 h 3600 day 86400 week 604800",
+        "money": "cent 1/100 dollar 1",
+    }.items()
+    for unit, size in zip(sizes.split()[::2], sizes.split()[1::2], strict=True)
+}
+"""Of what a unit is a measure, and how large it is: those that convert exactly into each other."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +150,7 @@ def read_number(text: str, gold: bool = False) -> Number | None:
         parts = [part.strip() for part in text.split("=")]
         if len(parts) == 2 and _VARIABLE.fullmatch(parts[1]) and _read(parts[0]):
             parts.reverse()
-        if gold and not _VARIABLE.fullmatch(parts[0]) and _UNKNOWN.search(_PARENTHESES.sub("", parts[0])):
+        if gold and not _VARIABLE.fullmatch(parts[0]) and _UNKNOWN.search(_ARGUMENTS.sub("", parts[0])):
             return None
         before = _PARENTHESES.sub("", "=".join(parts[:-1]))
         if len(parts) > 4 or not all(parts) or _SEVERAL.search(before):
@@ -169,9 +190,15 @@ def proportional(gold: Sequence[Fraction], answer: Sequence[Fraction]) -> bool:
 def equal(gold: Number, answer: Number, share: Fraction = RELATIVE_TOLERANCE) -> bool:
     """Whether two numbers are the same: exactly, or within a share of the gold when one is a decimal.
 
-    A percent sign is optional: 40 % equals 40 and 0.4. A unit is optional, but two known units must be the same.
+    A percent sign is optional: 40 % equals 40 and 0.4. A unit is optional, but two known units must be the same, or convert
+    into each other: 7 km equals 7000 m.
     """
     if contradict(gold.unit, answer.unit):
+        factor = _conversion(gold.unit, answer.unit)
+        return factor is not None and equal(
+            Number(gold.value, gold.decimal), Number(answer.value * factor, answer.decimal), share
+        )
+    if any(one.percent and other.unit and _known(other.unit) for one, other in ((gold, answer), (answer, gold))):
         return False
     tolerance = share if gold.decimal or answer.decimal else Fraction(0)
     pairs = {(gold.value, answer.value)}
@@ -185,6 +212,26 @@ def equal(gold: Number, answer: Number, share: Fraction = RELATIVE_TOLERANCE) ->
 def contradict(gold: str | None, answer: str | None) -> bool:
     """Whether two units are both known and differ."""
     return gold is not None and answer is not None and gold != answer and _known(gold) and _known(answer)
+
+
+def _conversion(gold: str | None, answer: str | None) -> Fraction | None:
+    """How many of the gold's unit one of the answer's is; None where they measure different things."""
+    (ours, _, power), (theirs, _, other) = ((unit or "").partition("^") for unit in (gold, answer))
+    if power != other or ours not in _SIZES or theirs not in _SIZES or _SIZES[ours][0] != _SIZES[theirs][0]:
+        return None
+    exponent = int(power) if power.removeprefix("-").isdecimal() else 1
+    return (_SIZES[theirs][1] / _SIZES[ours][1]) ** exponent
+
+
+def name(text: str) -> str | None:
+    """The letter that an answer gives a value to: `x` of `x=5`; else None."""
+    return match[1] if (match := _NAME.match(text)) else None
+
+
+def contradictory(text: str) -> bool:
+    """Whether a chain of equations has two different whole numbers, as `5=6` has."""
+    found = {part.strip() for part in text.split("=") if part.strip().isdecimal()} if "=" in text else set()
+    return len(found) > 1
 
 
 def with_unit(gold: str, unit: str) -> str:
@@ -213,7 +260,7 @@ def read_unit(text: str) -> tuple[str | None, str]:
     if (match := _DEGREES.search(text)) and not _TRIGONOMETRY.search(text):
         return "degree", text[: match.start()].strip()
     if (match := _TEXT_UNIT.search(text)) and match.start() and not _scales(match[1]):
-        return _unit(match[1], match[2]), text[: match.start()].strip()
+        return _unit(match[1], match[2] or match[3]), text[: match.start()].strip()
     if (match := _WORD_UNIT.search(text)) and _is_unit(match[1]):
         return _unit(match[1], None), text[: match.start()].strip()
     return None, text
@@ -281,7 +328,7 @@ def _scales(words: str) -> bool:
 
 def _unit(words: str, power: str | None) -> str | None:
     text = re.sub(r"[{}\s]", "", compact(words).lower()).rstrip(".")
-    text = text.removesuffix("s") if len(text) > 2 else text
+    text = text.removesuffix("s") if len(text) > 2 and text not in _UNITS else text
     if not text:
         return None
     return _UNITS.get(text, text) + re.sub(r"[{}\s]", "", power or "")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from verizero.reward.extraction import final_answer
 from verizero.reward.limits import MAX_RESPONSE, exceeded
 from verizero.reward.normalisation import compact, letter, tidied, words
-from verizero.reward.numbers import equal, proportional, read_number, read_ratio, with_unit
+from verizero.reward.numbers import contradictory, equal, name, proportional, read_number, read_ratio, with_unit
 from verizero.reward.verdict import Accepted, Question, Verdict
 
 _COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
@@ -17,6 +17,8 @@ _UNEVALUATED = re.compile(r"\\(?:i{0,3}int|oint|lim|sum|prod)(?![A-Za-z])")
 _SEVERAL_PARTS = re.compile(r"[(\[].*[,;].*[)\]]")
 _THOUSANDS = re.compile(r"[(\[]\d{1,3}(?:,\d{3})+[)\]]")
 _NO_MATHS = re.compile(r"[?#@&]")
+_FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc|sinh|cosh)(?![A-Za-z])")
+_OPTION = re.compile(r"(?:\\(?:text|textbf|mathrm|mathbf)\s*\{\s*)?\([A-E]\)(?:\s*\}|~|\s)*(?=[^\s=+\-*/^_}])")
 
 LONGEST_PRODUCT = 4
 """Letters of a word that may still be a product of symbols (`abc` equals `bca`)."""
@@ -64,7 +66,12 @@ def _compare(gold: str, answer: str, tolerance: float | None) -> tuple[bool, str
     if compact(gold) == compact(answer):
         return True, "exact"
     gold_number, number = read_number(gold, gold=True), read_number(answer)
+    if gold_number and number is None and (option := _OPTION.match(answer)):
+        answer = answer[option.end() :]
+        number = read_number(answer)
     if gold_number and number:
+        if name(gold) != name(answer) and name(gold) and name(answer):
+            return False, "name"
         if equal(gold_number, number):
             return True, "number"
         close = tolerance is not None and gold_number.decimal and equal(gold_number, number, Fraction(tolerance))
@@ -86,6 +93,10 @@ def _compare(gold: str, answer: str, tolerance: float | None) -> tuple[bool, str
     gold_letter = letter(gold) if len(compact(gold)) <= 3 else None
     if gold_letter is not None and (answer_letter := letter(answer)) is not None:
         return gold_letter == answer_letter, "letter"
+    if compact(gold).casefold() == "no":
+        return compact(answer).casefold() == "no", "words"
+    if gold_number and contradictory(answer):
+        return False, "several-answers"
     if gold_number and gold_number.value == 0 and answer.replace(" ", "").endswith("=0"):
         return False, "equation"
     if gold_number and (_NO_MATHS.search(answer) or words(answer) is not None or _has_symbols(answer)):
@@ -94,5 +105,10 @@ def _compare(gold: str, answer: str, tolerance: float | None) -> tuple[bool, str
 
 
 def _has_symbols(answer: str) -> bool:
-    """Whether the value (what follows the last `=`) is written with letters other than e and i: no plain number is."""
+    """Whether the value (what follows the last `=`) is written with letters other than e and i: no plain number is.
+
+    Those of trigonometry may cancel.
+    """
+    if _FUNCTION.search(answer):
+        return False
     return any(symbol not in "eiE" for symbol in _SYMBOL.findall(_COMMAND.sub("", answer.rpartition("=")[2])))

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from verizero.reward.variants import items
+
 _OR = re.compile(r"\\text\s*\{\s*or\s*\}|\\(?:lor|vee|cup)(?![A-Za-z])|(?<![A-Za-z\\])or(?![A-Za-z])")
 _AND = re.compile(
     r"\\text\s*\{\s*(?:and|where|with)\s*\}|\\(?:land|wedge|cap)(?![A-Za-z])|(?<![A-Za-z\\])and(?![A-Za-z])|[,;]"
@@ -17,6 +19,8 @@ _SET_BUILDER = re.compile(
     r"\\\{\s*([A-Za-z])\s*(?:\\in\s*(?:\\mathbb\s*\{?\s*R\s*\}?|\\R(?![A-Za-z])|\\Reals)\s*)?(?:\\mid(?![A-Za-z])|\\middle\s*\||\\vert(?![A-Za-z])|\||:)(.+)\\\}"
 )
 _VARIABLE = re.compile(r"\\?[A-Za-z]+")
+_POINTS = re.compile(r"\\\{(.+)\\\}")
+_POINT = re.compile(r"([A-Za-z])\s*=\s*([^=]+)")
 _SYMBOLS = {"\\leq": "<=", "\\le": "<=", "\\leqslant": "<=", "\\lt": "<", "<": "<", "\\geq": ">=", "\\ge": ">=", "\\geqslant": ">=",
             "\\gt": ">", ">": ">", "\\neq": "!=", "\\ne": "!="}  # fmt: skip
 
@@ -113,6 +117,11 @@ def _piece(text: str, read: Read) -> tuple[Any, str | None] | None:
         if low is None or high is None or not (low.is_extended_real and high.is_extended_real) or not low < high:
             return None
         return sympy.Interval(low, high, match[1] in "(]", match[4] in ")["), None
+    if match := _POINTS.fullmatch(text):
+        points = [read(item) for item in items(match[1])]
+        return None if None in points else (sympy.FiniteSet(*points), None)
+    if (match := _POINT.fullmatch(text)) and (value := read(match[2])) is not None:
+        return sympy.FiniteSet(value), match[1]
     found: Any = sympy.S.Reals
     names = set()
     for part in _AND.split(text):

@@ -12,7 +12,7 @@ from verizero.reward.normalisation import compact, tidied
 from verizero.reward.numbers import RELATIVE_TOLERANCE, contradict, read_number, read_unit
 from verizero.reward.prediction import read_in_two_stages
 from verizero.reward.regions import ascending, certain, condition, region, same
-from verizero.reward.variants import written_out
+from verizero.reward.variants import items, written_out
 
 _BASE = re.compile(r"\d\s*_\s*\{?\s*(\d+)\s*\}?")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![A-Za-z])")
@@ -25,7 +25,9 @@ POINTS = (0.7390851332, 1.9021605831)
 
 _INDEXED_E = re.compile(r"(?<![A-Za-z\\])E(?=\s*_)")  # the parser knows E as Euler's number only
 _E_NOTATION = re.compile(r"(?<![A-Za-z\d.\\])(\d+(?:\.\d+)?)[eE]([+-]?\d+)(?![\dA-Za-z.])")
-_NAMED = re.compile(r"[A-Za-z](?:_\{?\w\}?)?(?:\([a-z]\))?\s*=(?=[^=<>]+$)")
+_NAMED = re.compile(r"([A-Za-z])(?:_(?:\w|\\[a-z]+|\{[^{}]*\}))?(?:\([a-z]\))?\s*=(?=[^=<>]+$)")
+_VALUES = re.compile(r"\s*([A-Za-z])\s*=\s*([^=<>]+?)\s*")
+_CONSTANT = re.compile(r"([+-]\s*)[A-Z]$")
 _FUNCTION = re.compile(r"([A-Za-z])\s*\(([a-z])\)\s*=")
 _COLLECTION = re.compile(r"\\(?:cup|pm|mp|begin|\{|le|ge|leq|geq|ne|neq)(?![A-Za-z])|[<>]")
 _SEVERAL = re.compile(r"(?:\\text\s*\{\s*)?\b(?:or|and)\b(?:\s*\})?")
@@ -67,8 +69,13 @@ def _judge_one(gold: str, answer: str, tolerance: float | None) -> dict[str, Any
             return {**says, "correct": True, "status": "correct", "rule": "tolerance"}
     gold_text, text = condition(gold_text), condition(text)
     gold_text, text = _renamed(gold_text, text)
+    ours, theirs = _NAMED.match(gold_text), _NAMED.match(text)
+    if ours and "_" in ours[0] and (theirs is None or theirs[1] == ours[1]):
+        gold_text = gold_text[ours.end() :]
     if "=" not in gold_text:
-        text = _NAMED.sub("", text, count=1) if _NAMED.match(text) else text
+        text = text[theirs.end() :] if theirs else _in_order_of_names(text, gold_text)
+    if (constant := _CONSTANT.search(gold_text)) and constant[0].endswith(("C", "K")):
+        text = _CONSTANT.sub(rf"\1{constant[0][-1]}", text)
     if certain(gold_text) or certain(text):
         if compact(ascending(gold_text)) == compact(ascending(text)):
             return {**says, "correct": True, "status": "correct", "rule": "chain"}
@@ -217,6 +224,16 @@ def _renamed(gold: str, answer: str) -> tuple[str, str]:
     if not theirs or not ours or theirs[1] != ours[1] or theirs[2] == ours[2] or ours[2] in answer[theirs.end() :]:
         return gold, answer
     return gold, re.sub(rf"(?<![A-Za-z\\]){theirs[2]}(?![A-Za-z])", ours[2], answer)
+
+
+def _in_order_of_names(answer: str, gold: str) -> str:
+    """`a=-2, b=-2` as the tuple of the values by their names; other answers as they are."""
+    found = [_VALUES.fullmatch(item) for item in items(answer)]
+    named = {match[1]: match[2] for match in found if match}
+    if len(found) < 2 or len(named) < len(found) or len(items(gold.strip("()"))) != len(found):
+        return answer
+    values = ", ".join(named[name] for name in sorted(named))
+    return f"({values})" if gold.startswith("(") else values
 
 
 def _fraction_of(match: re.Match[str]) -> str:
