@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from verizero.reward.pool import GradingPool
+from verizero.reward.verdict import Accepted
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 NO_FALSE_POSITIVE = ("scientific", "injection", "hang", "empty-box", "no-box", "unterminated")
@@ -34,14 +35,17 @@ def pool() -> Iterator[GradingPool]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["grading.jsonl", "grading_reserve.jsonl", "grading_third.jsonl"])
+@pytest.mark.parametrize(
+    "name", ["grading.jsonl", "grading_reserve.jsonl", "grading_third.jsonl", "grading_fourth.jsonl"]
+)
 def test_the_uncontroversial_cases(pool: GradingPool, name: str) -> None:
     wrong, slowest = [], 0.0
     cases = [case for case in read(name) if case["tier"] == "core"]
     for case in cases:
         golds = case["gold"] if isinstance(case["gold"], list) else [case["gold"]]
+        accepted = Accepted(tuple(golds), case.get("tolerance"))
         begin = time.process_time()
-        verdict = pool.grade_all([(golds, response(case))])[0]
+        verdict = pool.grade_all([(accepted, response(case))])[0]
         slowest = max(slowest, time.process_time() - begin)
         if verdict.correct != case["expected"]:
             wrong.append((case["id"], case["kind"], verdict.correct, verdict.status, verdict.rule))

@@ -112,6 +112,14 @@ CORRECT = [
     (r"\left( 3, \frac{\pi}{2} \right)", r"(3,\frac\pi2)".replace(r"\frac\pi2", r"\frac{\pi}{2}")),
     ("10", r"\boxed{10}"),
     ("100!", "100!"),
+    (r"7\text{ km}", r"7000\text{ m}"),
+    (r"2\text{ m}^2", r"20000 \mathrm{cm^2}"),
+    (r"\$0.75", r"75\text{ cents}"),
+    (r"5.4 \text{ cents}", "5.4¢"),
+    ("15", r"15\ \mathrm{cm^2}"),
+    ("24", r"\textbf{(B)}\ 24"),
+    ("17", "**17**"),
+    (r"\cos x", r"\cos\,x"),
 ]
 
 
@@ -121,6 +129,14 @@ def test_equal_answers_need_no_algebra(gold: str, answer: str) -> None:
 
 
 WRONG = [
+    (r"12\text{ m/s}", r"12\ \mathrm{km/h}"),
+    (r"7\text{ km}", r"7\text{ m}"),
+    (r"\$45", r"45\text{ euros}"),
+    (r"\$36", r"36\%"),
+    ("11/2", "1 1/2"),
+    ("x=5", "y=5"),
+    ("6", "5 = 6"),
+    ("no", r"\text{on}"),
     ("17", "18"),
     ("17", "-17"),
     ("17", "17.1"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
 from verizero.reward.extraction import final_answer
 from verizero.reward.limits import MAX_RESPONSE, exceeded
 from verizero.reward.normalisation import compact, letter, tidied, words
-from verizero.reward.numbers import contradictory, equal, name, proportional, read_number, read_ratio, with_unit
+from verizero.reward.numbers import Number, contradictory, equal, name, proportional, read_number, read_ratio, with_unit
 from verizero.reward.verdict import Accepted, Question, Verdict
 
 _COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
@@ -19,6 +21,23 @@ _THOUSANDS = re.compile(r"[(\[]\d{1,3}(?:,\d{3})+[)\]]")
 _NO_MATHS = re.compile(r"[?#@&]")
 _FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc|sinh|cosh)(?![A-Za-z])")
 _OPTION = re.compile(r"(?:\\(?:text|textbf|mathrm|mathbf)\s*\{\s*)?\([A-E]\)(?:\s*\}|~|\s)*(?=[^\s=+\-*/^_}])")
+
+
+class _Gold(NamedTuple):
+    """What the rules ask of a gold."""
+
+    text: str
+    compact: str
+    number: Number | None
+    words: str | None
+
+
+@lru_cache(maxsize=8192)
+def _read_gold(gold: str) -> _Gold:
+    """Remembered: a gold is asked about for each completion of its problem."""
+    text = tidied(gold)
+    return _Gold(text, compact(text), read_number(text, gold=True), words(text))
+
 
 LONGEST_PRODUCT = 4
 """Letters of a word that may still be a product of symbols (`abc` equals `bca`)."""
@@ -42,7 +61,7 @@ def decide(accepted: Accepted, response: str) -> Verdict | Question:
     answer = tidied(raw)
     left, rule = [], ""
     for gold in golds_of(accepted):
-        outcome = _compare(tidied(gold), answer, accepted.tolerance)
+        outcome = _compare(_read_gold(gold), answer, accepted.tolerance)
         if outcome is None:
             left.append(gold)
             continue
@@ -61,11 +80,12 @@ def golds_of(accepted: Accepted) -> list[str]:
     return [with_unit(tidied(gold), accepted.unit) for gold in accepted.answers]
 
 
-def _compare(gold: str, answer: str, tolerance: float | None) -> tuple[bool, str] | None:
-    """Whether two tidied texts are the same answer, and by which rule; None where algebra must say."""
-    if compact(gold) == compact(answer):
+def _compare(known: _Gold, answer: str, tolerance: float | None) -> tuple[bool, str] | None:
+    """Whether a gold and a tidied text are the same answer, and by which rule; None where algebra must say."""
+    gold, gold_number, gold_words = known.text, known.number, known.words
+    if known.compact == compact(answer):
         return True, "exact"
-    gold_number, number = read_number(gold, gold=True), read_number(answer)
+    number = read_number(answer)
     if gold_number and number is None and (option := _OPTION.match(answer)):
         answer = answer[option.end() :]
         number = read_number(answer)
@@ -79,7 +99,6 @@ def _compare(gold: str, answer: str, tolerance: float | None) -> tuple[bool, str
     gold_ratio, ratio = read_ratio(gold), read_ratio(answer)
     if gold_ratio and ratio:
         return proportional(gold_ratio, ratio), "ratio"
-    gold_words = words(gold)
     if gold_words is not None and (answer_words := words(answer)) is not None:
         if gold_words == answer_words or max(len(gold_words), len(answer_words)) > LONGEST_PRODUCT:
             return gold_words == answer_words, "words"
@@ -90,10 +109,10 @@ def _compare(gold: str, answer: str, tolerance: float | None) -> tuple[bool, str
         return False, "unevaluated"
     if number and _SEVERAL_PARTS.fullmatch(gold) and not _THOUSANDS.fullmatch(gold):
         return False, "number"
-    gold_letter = letter(gold) if len(compact(gold)) <= 3 else None
+    gold_letter = letter(gold) if len(known.compact) <= 3 else None
     if gold_letter is not None and (answer_letter := letter(answer)) is not None:
         return gold_letter == answer_letter, "letter"
-    if compact(gold).casefold() == "no":
+    if known.compact.casefold() == "no":
         return compact(answer).casefold() == "no", "words"
     if gold_number and contradictory(answer):
         return False, "several-answers"

@@ -33,12 +33,15 @@ _COLLECTION = re.compile(r"\\(?:cup|pm|mp|begin|\{|le|ge|leq|geq|ne|neq)(?![A-Za
 _SEVERAL = re.compile(r"(?:\\text\s*\{\s*)?\b(?:or|and)\b(?:\s*\})?")
 
 
+_tidied_gold = lru_cache(maxsize=4096)(tidied)
+
+
 def judge(golds: list[str], answer: str, tolerance: float | None = None) -> dict[str, Any]:
     """Whether an answer (tidied) equals one of the golds: `correct`, `status`, `normalised` and `rule` of the verdict."""
     outcome = {"correct": False, "status": "wrong", "normalised": answer, "rule": "algebra"}
     failed = 0
     for gold in golds:
-        result = _judge_one(tidied(gold), answer, tolerance)
+        result = _judge_one(_tidied_gold(gold), answer, tolerance)
         if result["correct"]:
             return result
         failed += result["status"] == "unparsable_gold"
@@ -120,6 +123,9 @@ def _equal(gold: Any, answer: Any) -> tuple[bool, str]:
         return gold.shape == answer.shape and all(
             _equal(left, right)[0] for left, right in zip(gold, answer, strict=True)
         ), "parts"
+    intervals = [form for form in (gold, answer) if isinstance(form, sympy.Interval)]
+    if len(intervals) == 2 and all(end.is_number for form in intervals for end in (form.start, form.end)):
+        return same(gold, answer, lambda left, right: _same_number(left, right) is True), "region"
     if _differ_somewhere(gold, answer):
         return False, "points"
     found = math_verify.verify(
