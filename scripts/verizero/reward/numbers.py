@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verizero.reward.normalisation import compact
+from verizero.reward.units import contradict, conversion, is_known, read_unit
 
 RELATIVE_TOLERANCE = Fraction(1, 10**9)
 """Two numbers of which one is written as a decimal are equal within this share of the gold."""
@@ -31,101 +31,6 @@ _MIXED = re.compile(r"([+-]?)\s*(\d+)\s*(?:\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)
 _POWER_OF_TEN = re.compile(r"([+-]?)\s*10\s*\^\s*(?:\{\s*([+-]?\d+)\s*\}|([+-]?\d+))")
 _RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s*:\s*\d+(?:\.\d+)?)+")
 _PERCENT = re.compile(r"\s*(?:\\?%|\\text\{\s*percent\s*\}|percent)$")
-_DEGREES = re.compile(r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree|degrees?|\\text\{\s*degrees?\s*\})$")
-_TRIGONOMETRY = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
-_TEXT_UNIT = re.compile(
-    r"\s*\\(?:text|mathrm|mbox|textrm|textbf|rm)\s*\{\s*([^{}\d\\^]*)(?:\}\s*(\^\s*(?:\{\s*-?\d\s*\}|\d))?|(\^\s*\d)\s*\})$"
-)
-_WORD_UNIT = re.compile(r"\s+([A-Za-z]{2,}(?:[ /][A-Za-z]+){0,3}|[A-Za-z]{2,}\s*\^\s*(?:\{\s*\d\s*\}|\d))$")
-_FUNCTIONS = {
-    "pi",
-    "sin",
-    "cos",
-    "tan",
-    "cot",
-    "sec",
-    "csc",
-    "log",
-    "ln",
-    "exp",
-    "sqrt",
-    "frac",
-    "mod",
-    "inf",
-    "infinity",
-    "oo",
-}
-_SCALES = {
-    "hundred",
-    "thousand",
-    "million",
-    "billion",
-    "trillion",
-    "dozen",
-    "score",
-    "half",
-    "third",
-    "quarter",
-    "percent",
-}
-_NO_UNIT = _FUNCTIONS | _SCALES | {"or", "and", "base"}
-_UNITS = {
-    spelling: name
-    for name, spellings in {
-        "m": "m meter metre",
-        "cm": "cm centimeter centimetre",
-        "mm": "mm millimeter millimetre",
-        "km": "km kilometer kilometre",
-        "ft": "ft foot feet",
-        "in": "in inch inche",
-        "yd": "yd yard",
-        "mi": "mi mile",
-        "g": "g gram",
-        "kg": "kg kilogram",
-        "mg": "mg milligram",
-        "lb": "lb pound",
-        "oz": "oz ounce",
-        "l": "l liter litre",
-        "ml": "ml milliliter millilitre",
-        "h": "h hr hour",
-        "min": "min minute",
-        "s": "s sec second",
-        "day": "day",
-        "week": "week",
-        "month": "month",
-        "year": "year yr",
-        "degree": "degree deg",
-        "dollar": "dollar usd",
-        "cent": "cent",
-        "euro": "euro eur",
-        "gbp": "gbp",
-        "yen": "yen jpy",
-        "rupee": "rupee",
-        "mph": "mph mile/hour milesperhour",
-        "am": "am a.m",
-        "pm": "pm p.m",
-        "radian": "radian rad",
-        "m/s": "m/s meterspersecond",
-        "km/h": "km/h kmph kph",
-    }.items()
-    for spelling in spellings.split()
-}
-"""Spellings of units, without their plural s. Only two of these contradict each other; other words (`apples`) never do."""
-
-_SIZES = {
-    unit: (dimension, Fraction(size))
-    for dimension, sizes in {
-        "length": "mm 1/1000 cm 1/100 m 1 km 1000",
-        "imperial length": "in 1 ft 12 yd 36 mi 63360",
-        "mass": "mg 1/1000 g 1 kg 1000",
-        "imperial mass": "oz 1 lb 16",
-        "volume": "ml 1/1000 l 1",
-        "time": "s 1 min 60 h 3600 day 86400 week 604800",
-        "money": "cent 1/100 dollar 1",
-    }.items()
-    for unit, size in zip(sizes.split()[::2], sizes.split()[1::2], strict=True)
-}
-"""Of what a unit is a measure, and how large it is: those that convert exactly into each other."""
 
 
 @dataclass(frozen=True)
@@ -194,11 +99,11 @@ def equal(gold: Number, answer: Number, share: Fraction = RELATIVE_TOLERANCE) ->
     into each other: 7 km equals 7000 m.
     """
     if contradict(gold.unit, answer.unit):
-        factor = _conversion(gold.unit, answer.unit)
+        factor = conversion(gold.unit, answer.unit)
         return factor is not None and equal(
             Number(gold.value, gold.decimal), Number(answer.value * factor, answer.decimal), share
         )
-    if any(one.percent and other.unit and _known(other.unit) for one, other in ((gold, answer), (answer, gold))):
+    if any(one.percent and other.unit and is_known(other.unit) for one, other in ((gold, answer), (answer, gold))):
         return False
     tolerance = share if gold.decimal or answer.decimal else Fraction(0)
     pairs = {(gold.value, answer.value)}
@@ -207,20 +112,6 @@ def equal(gold: Number, answer: Number, share: Fraction = RELATIVE_TOLERANCE) ->
             (gold.value / 100 if gold.percent else gold.value, answer.value / 100 if answer.percent else answer.value)
         )
     return any(abs(left - right) <= tolerance * abs(left) for left, right in pairs)
-
-
-def contradict(gold: str | None, answer: str | None) -> bool:
-    """Whether two units are both known and differ."""
-    return gold is not None and answer is not None and gold != answer and _known(gold) and _known(answer)
-
-
-def _conversion(gold: str | None, answer: str | None) -> Fraction | None:
-    """How many of the gold's unit one of the answer's is; None where they measure different things."""
-    (ours, _, power), (theirs, _, other) = ((unit or "").partition("^") for unit in (gold, answer))
-    if power != other or ours not in _SIZES or theirs not in _SIZES or _SIZES[ours][0] != _SIZES[theirs][0]:
-        return None
-    exponent = int(power) if power.removeprefix("-").isdecimal() else 1
-    return (_SIZES[theirs][1] / _SIZES[ours][1]) ** exponent
 
 
 def name(text: str) -> str | None:
@@ -249,21 +140,6 @@ def with_unit(gold: str, unit: str) -> str:
         return f"{gold}^\\circ"
     name, power, exponent = (measured.unit or "").partition("^")
     return f"{gold}\\text{{ {name}}}{power}{exponent}"
-
-
-def _known(unit: str) -> bool:
-    return unit.partition("^")[0] in _UNITS.values()
-
-
-def read_unit(text: str) -> tuple[str | None, str]:
-    r"""The unit behind a tidied expression (`\text{ cm}^2`; words behind a space), and the expression without it."""
-    if (match := _DEGREES.search(text)) and not _TRIGONOMETRY.search(text):
-        return "degree", text[: match.start()].strip()
-    if (match := _TEXT_UNIT.search(text)) and match.start() and not _scales(match[1]):
-        return _unit(match[1], match[2] or match[3]), text[: match.start()].strip()
-    if (match := _WORD_UNIT.search(text)) and _is_unit(match[1]):
-        return _unit(match[1], None), text[: match.start()].strip()
-    return None, text
 
 
 def _read(text: str) -> Number | None:
@@ -314,21 +190,3 @@ def _bare(text: str) -> Number | None:
         value = Fraction(int(over), int(under))
         return Number(-value if sign == "-" else value)
     return None
-
-
-def _is_unit(words: str) -> bool:
-    """Words of three letters or more, or short known units: `ab` could be a product."""
-    first = re.findall(r"[A-Za-z]+", words)[0].lower()
-    return not _scales(words) and (len(first) >= 3 or first in _UNITS)
-
-
-def _scales(words: str) -> bool:
-    return any(part in _NO_UNIT for part in re.findall(r"[a-z]+", words.lower()))
-
-
-def _unit(words: str, power: str | None) -> str | None:
-    text = re.sub(r"[{}\s]", "", compact(words).lower()).rstrip(".")
-    text = text.removesuffix("s") if len(text) > 2 and text not in _UNITS else text
-    if not text:
-        return None
-    return _UNITS.get(text, text) + re.sub(r"[{}\s]", "", power or "")

@@ -9,9 +9,10 @@ from typing import Any
 
 from verizero.reward.limits import exceeded
 from verizero.reward.normalisation import compact, tidied
-from verizero.reward.numbers import RELATIVE_TOLERANCE, contradict, read_number, read_unit
+from verizero.reward.numbers import RELATIVE_TOLERANCE, read_number
 from verizero.reward.prediction import read_in_two_stages
 from verizero.reward.regions import ascending, certain, condition, region, same
+from verizero.reward.units import contradict, read_unit
 from verizero.reward.variants import items, written_out
 
 _BASE = re.compile(r"\d\s*_\s*\{?\s*(\d+)\s*\}?")
