@@ -36,7 +36,8 @@ def pool() -> Iterator[GradingPool]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["grading.jsonl", "grading_reserve.jsonl", "grading_third.jsonl", "grading_fourth.jsonl"]
+    "name",
+    ["grading.jsonl", "grading_reserve.jsonl", "grading_third.jsonl", "grading_fourth.jsonl", "grading_fifth.jsonl"],
 )
 def test_the_uncontroversial_cases(pool: GradingPool, name: str) -> None:
     wrong, slowest = [], 0.0

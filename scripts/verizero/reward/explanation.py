@@ -19,6 +19,8 @@ RULES = {
     "letter": "both are letters of options",
     "equation": "an equation with 0 on its right is not the number 0",
     "unevaluated": "the answer leaves an integral, a limit, a sum or a product to be computed, and the gold has none",
+    "ellipsis": "the answer goes on with dots, and the gold does not",
+    "prime": "they have other numbers of primes: f is not f'",
     "unit": "their units are both known and differ",
     "base": "they are written in different bases",
     "chain": "both are the same chain of inequalities",

@@ -31,13 +31,17 @@ _REWRITES: list[tuple[re.Pattern[str], str]] = [
         (r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
         (r"(?<![A-Za-z\\])sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
         # decoration
-        (r"\\(?:boldsymbol|bm|pmb|mathnormal)(?=\s*\{)", ""),
+        (r"\\(?:boldsymbol|bm|pmb|mathnormal|underline)(?=\s*\{)", ""),
+        (r"^\\text\{(?![^{}]*\b(?:not|never)\b)[^{}]*(?:\bis|[Aa]nswer)\s*:?\s*\}\s*:?", ""),
         (r"\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z])", ""),
         (r"\\(?:color|textcolor)\s*\{[^{}]*\}", ""),
         (r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm)\s*\]", r"\\\\"),
         (r"(?:\\\\|\\newline)\s*$", ""),
         (r"\^\s*(?:\{\s*\\prime\s*\}|\\prime(?![A-Za-z]))", "'"),
-        (r"\\colon(?![A-Za-z])", ":"),
+        (r"\\colon(?![A-Za-z])|\{:\}", ":"),
+        (r"\\(?:pmod|mod|bmod)\s+(\d+)", r"\\pmod{\1}"),
+        (r"\(\s*\\(?:text|mathrm)\s*\{\s*mod\s*\}\s*(\d+)\s*\)", r"\\pmod{\1}"),
+        (r"\((\d+)\)\s*\((\d+)\)", r"(\1)\\cdot (\2)"),
         # roots of odd degree are real
         (r"\\sqrt\[([357])\]\s*\{\s*-\s*(\d+)\s*\}", r"-\\sqrt[\1]{\2}"),
         (r"\{\s*\}_\s*\{?\s*(\d+)\s*\}?\s*C_\s*\{?\s*(\d+)\s*\}?", r"\\binom{\1}{\2}"),
@@ -49,6 +53,10 @@ _REWRITES: list[tuple[re.Pattern[str], str]] = [
         (r"\\rangle(?![A-Za-z])", ")"),
         (r"(?<![A-Za-z\\])np\.(?=[a-z])", r"\\"),
         # units
+        (r"\\(?:text|mathrm)\s*\{\s*[Aa]\.?\s?[Mm]\.?\s*\}", r"\\text{ am}"),
+        (r"\\(?:text|mathrm)\s*\{\s*[Pp]\.?\s?[Mm]\.?\s*\}", r"\\text{ pm}"),
+        (r"\^\s*\{?\s*\\circ\s*\}?\s*(?:\\(?:text|mathrm)\s*\{\s*C\s*\}|C$)", r"\\text{ celsius}"),
+        (r"\^\s*\{?\s*\\circ\s*\}?\s*(?:\\(?:text|mathrm)\s*\{\s*F\s*\}|F$)", r"\\text{ fahrenheit}"),
         (
             r"\\frac\s*\{\s*\\(?:text|mathrm)\s*\{\s*([A-Za-z]+)\s*\}\s*\}\s*\{\s*\\(?:text|mathrm)\s*\{\s*([A-Za-z]+)\s*\}\s*\}",
             r"\\text{ \1/\2}",

@@ -11,11 +11,13 @@ from verizero.reward.extraction import final_answer
 from verizero.reward.limits import MAX_RESPONSE, exceeded
 from verizero.reward.normalisation import compact, letter, tidied, words
 from verizero.reward.numbers import Number, contradictory, equal, name, proportional, read_number, read_ratio, with_unit
+from verizero.reward.units import operates
 from verizero.reward.verdict import Accepted, Question, Verdict
 
 _COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _SYMBOL = re.compile(r"[a-zA-Z]")
 _UNEVALUATED = re.compile(r"\\(?:i{0,3}int|oint|lim|sum|prod)(?![A-Za-z])")
+_ELLIPSIS = re.compile(r"\\[lc]?dots(?![A-Za-z])|\.\.\.|…")
 _SEVERAL_PARTS = re.compile(r"[(\[].*[,;].*[)\]]")
 _THOUSANDS = re.compile(r"[(\[]\d{1,3}(?:,\d{3})+[)\]]")
 _NO_MATHS = re.compile(r"[?#@&]")
@@ -105,6 +107,8 @@ def _compare(known: _Gold, answer: str, tolerance: float | None) -> tuple[bool, 
         return None
     if gold_words is not None and number:
         return False, "words"
+    if _ELLIPSIS.search(answer) and not _ELLIPSIS.search(gold):
+        return False, "ellipsis"
     if _UNEVALUATED.search(answer) and not _UNEVALUATED.search(gold):
         return False, "unevaluated"
     if number and _SEVERAL_PARTS.fullmatch(gold) and not _THOUSANDS.fullmatch(gold):
@@ -118,7 +122,9 @@ def _compare(known: _Gold, answer: str, tolerance: float | None) -> tuple[bool, 
         return False, "several-answers"
     if gold_number and gold_number.value == 0 and answer.replace(" ", "").endswith("=0"):
         return False, "equation"
-    if gold_number and (_NO_MATHS.search(answer) or words(answer) is not None or _has_symbols(answer)):
+    if gold_number and (
+        _NO_MATHS.search(answer) or words(answer) is not None or operates(answer) or _has_symbols(answer)
+    ):
         return False, "number"
     return None
 

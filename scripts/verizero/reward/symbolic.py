@@ -26,7 +26,8 @@ POINTS = (0.7390851332, 1.9021605831)
 
 _INDEXED_E = re.compile(r"(?<![A-Za-z\\])E(?=\s*_)")  # the parser knows E as Euler's number only
 _E_NOTATION = re.compile(r"(?<![A-Za-z\d.\\])(\d+(?:\.\d+)?)[eE]([+-]?\d+)(?![\dA-Za-z.])")
-_NAMED = re.compile(r"([A-Za-z])(?:_(?:\w|\\[a-z]+|\{[^{}]*\}))?(?:\([a-z]\))?\s*=(?=[^=<>]+$)")
+_PRIME = re.compile(r"(?<=[A-Za-z}'])'")
+_NAMED = re.compile(r"([A-Za-z])'*(?:_(?:\w|\\[a-z]+|\{[^{}]*\}))?(?:\([a-z]\))?\s*=(?=[^=<>]+$)")
 _VALUES = re.compile(r"\s*([A-Za-z])\s*=\s*([^=<>]+?)\s*")
 _CONSTANT = re.compile(r"([+-]\s*)[A-Z]$")
 _FUNCTION = re.compile(r"([A-Za-z])\s*\(([a-z])\)\s*=")
@@ -80,6 +81,8 @@ def _judge_one(gold: str, answer: str, tolerance: float | None) -> dict[str, Any
         text = text[theirs.end() :] if theirs else _in_order_of_names(text, gold_text)
     if (constant := _CONSTANT.search(gold_text)) and constant[0].endswith(("C", "K")):
         text = _CONSTANT.sub(rf"\1{constant[0][-1]}", text)
+    if len(_PRIME.findall(gold_text)) != len(_PRIME.findall(text)):
+        return {**says, "status": "wrong", "rule": "prime"}
     if certain(gold_text) or certain(text):
         if compact(ascending(gold_text)) == compact(ascending(text)):
             return {**says, "correct": True, "status": "correct", "rule": "chain"}

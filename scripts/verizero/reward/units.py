@@ -44,7 +44,8 @@ _SCALES = {
     "quarter",
     "percent",
 }
-_NO_UNIT = _FUNCTIONS | _SCALES | {"or", "and", "base"}
+_OPERATIONS = {"squared", "cubed", "factorial", "plus", "minus", "doubled", "halved", "divided"}
+_NO_UNIT = _FUNCTIONS | _SCALES | _OPERATIONS | {"or", "and", "base"}
 _UNITS = {
     spelling: name
     for name, spellings in {
@@ -80,6 +81,9 @@ _UNITS = {
         "mph": "mph mile/hour milesperhour",
         "am": "am a.m",
         "pm": "pm p.m",
+        "celsius": "celsiu",
+        "fahrenheit": "fahrenheit",
+        "K": "kelvin",
         "radian": "radian rad",
         "m/s": "m/s meterspersecond",
         "km/h": "km/h kmph kph",
@@ -87,6 +91,14 @@ _UNITS = {
     for spelling in spellings.split()
 }
 """Spellings of units, without their plural s. Only two of these contradict each other; other words (`apples`) never do."""
+
+_SYMBOLS = {
+    prefix + symbol: (symbol, Fraction(10) ** power)
+    for prefix, power in {"": 0, "k": 3, "M": 6, "G": 9, "m": -3, "μ": -6, "n": -9, "p": -12}.items()
+    for symbol in ("Hz", "J", "W", "N", "Pa", "V", "A", "eV", "K", "F", "T")
+    if prefix + symbol != "F"  # Fahrenheit, as often as farad
+}
+"""Symbols in which capitals matter: 1 MHz is not 1 mHz."""
 
 _SIZES = {
     unit: (dimension, Fraction(size))
@@ -100,7 +112,7 @@ _SIZES = {
         "money": "cent 1/100 dollar 1",
     }.items()
     for unit, size in zip(sizes.split()[::2], sizes.split()[1::2], strict=True)
-}
+} | _SYMBOLS
 """Of what a unit is a measure, and how large it is: those that convert exactly into each other."""
 
 
@@ -120,7 +132,13 @@ def conversion(gold: str | None, answer: str | None) -> Fraction | None:
 
 def is_known(unit: str) -> bool:
     """Whether a unit is one of those that can contradict another."""
-    return unit.partition("^")[0] in _UNITS.values()
+    name = unit.partition("^")[0]
+    return name in _UNITS.values() or name in _SYMBOLS
+
+
+def operates(text: str) -> bool:
+    """Whether words ask for more than the number before them: `5 squared`."""
+    return any(word in _OPERATIONS for word in re.findall(r"[a-z]+", text))
 
 
 def read_unit(text: str) -> tuple[str | None, str]:
@@ -145,7 +163,10 @@ def _scales(words: str) -> bool:
 
 
 def _unit(words: str, power: str | None) -> str | None:
-    text = re.sub(r"[{}\s]", "", compact(words).lower()).rstrip(".")
+    symbol = re.sub(r"[{}\s]", "", compact(words)).rstrip(".")
+    if symbol in _SYMBOLS:
+        return symbol + re.sub(r"[{}\s]", "", power or "")
+    text = symbol.lower()
     text = text.removesuffix("s") if len(text) > 2 and text not in _UNITS else text
     if not text:
         return None
