@@ -19,6 +19,7 @@ _SET_BUILDER = re.compile(
     r"\\\{\s*([A-Za-z])\s*(?:\\in\s*(?:\\mathbb\s*\{?\s*R\s*\}?|\\R(?![A-Za-z])|\\Reals)\s*)?(?:\\mid(?![A-Za-z])|\\middle\s*\||\\vert(?![A-Za-z])|\||:)(.+)\\\}"
 )
 _VARIABLE = re.compile(r"\\?[A-Za-z]+")
+_LINEAR = re.compile(rf"(-?\d*)\s*({_VARIABLE.pattern})")
 _POINTS = re.compile(r"\\\{(.+)\\\}")
 _POINT = re.compile(r"([A-Za-z])\s*=\s*([^=]+)")
 _SYMBOLS = {"\\leq": "<=", "\\le": "<=", "\\leqslant": "<=", "\\lt": "<", "<": "<", "\\geq": ">=", "\\ge": ">=", "\\geqslant": ">=",
@@ -134,23 +135,29 @@ def _piece(text: str, read: Read) -> tuple[Any, str | None] | None:
 
 
 def _chain(text: str, read: Read) -> tuple[Any, str] | None:
-    r"""`1 < x \le 3`, `x \ne 2`: the set, and the variable's name."""
+    r"""`1 < x \le 3`, `x \ne 2`, `-2x > 6`: the set, and the variable's name."""
     import sympy
 
     signs = [_SYMBOLS[sign] for sign in _RELATION.findall(text)]
     terms = [term.strip() for term in _RELATION.split(text)]
-    places = [place for place, term in enumerate(terms) if _VARIABLE.fullmatch(term) and read(term) is None]
+    linear = [_LINEAR.fullmatch(term) for term in terms]
+    places = [place for place, term in enumerate(terms) if linear[place] and read(term) is None]
     if not signs or len(signs) > 2 or len(places) != 1 or (len(signs) == 2 and places != [1]):
         return None
     found: Any = sympy.S.Reals
+    sign_and_digits, name = linear[places[0]].groups()  # type: ignore[union-attr]
+    factor = sympy.Integer(f"{sign_and_digits}1" if sign_and_digits in ("", "-") else sign_and_digits)
+    if factor == 0:
+        return None
     for place, sign in enumerate(signs):
         left, right = terms[place], terms[place + 1]
         value = read(right if place == places[0] else left)
         if value is None or not value.is_extended_real:
             return None
-        below = sign.replace("<", "~").replace(">", "<").replace("~", ">") if place + 1 == places[0] else sign
-        found = found.intersect(_half(below, value))
-    return found, terms[places[0]]
+        turned = (place + 1 == places[0]) != (factor < 0)
+        below = sign.replace("<", "~").replace(">", "<").replace("~", ">") if turned else sign
+        found = found.intersect(_half(below, value / factor))
+    return found, name
 
 
 def _half(sign: str, value: Any) -> Any:
