@@ -19,7 +19,7 @@ from verizero.analysis.disagreement import disagreement_table, verdicts_of
 from verizero.artifacts.errors import UserError, main_program
 from verizero.artifacts.files import write_atomic
 from verizero.reward.graders import GRADERS
-from verizero.reward.grading import read_pairs, read_samples
+from verizero.reward.grading import check_out, read_pairs, read_samples
 from verizero.reward.verdict import Accepted
 
 ENDINGS = (".csv", ".md")
@@ -33,6 +33,7 @@ def main() -> None:
         raise UserError(f"--graders {arguments.graders}: takes two or more of {', '.join(GRADERS)}")
     if arguments.out.suffix not in ENDINGS:
         raise UserError(f"--out {arguments.out}: ends in none of {', '.join(ENDINGS)}")
+    check_out(arguments.out)
     table = disagreement_table(verdicts_of(names, completions(arguments), arguments.workers))
     write_atomic(arguments.out, table.csv() if arguments.out.suffix == ".csv" else table.markdown())
     print(table.markdown(), file=sys.stderr)

@@ -30,8 +30,8 @@ from verizero.artifacts.manifest import read_manifest
 from verizero.artifacts.members import unchanged
 from verizero.config.spec import GradeSpec, read_spec
 from verizero.reward.explanation import explained
-from verizero.reward.graders import grader
-from verizero.reward.grading import BATCH, grade_member, read_pairs, verdict_row
+from verizero.reward.graders import GRADERS, grader
+from verizero.reward.grading import BATCH, check_out, checked_tolerance, grade_member, read_pairs, verdict_row
 from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted
 
@@ -42,10 +42,12 @@ def main() -> None:
     if arguments.explain:
         if arguments.gold is None or arguments.response is None:
             raise UserError("--explain needs --gold and --response")
-        accepted = Accepted(tuple(arguments.gold), arguments.tolerance, arguments.unit)
+        accepted = Accepted(tuple(arguments.gold), checked_tolerance(arguments.tolerance), arguments.unit)
         print(explained(grader(arguments.grader), accepted, arguments.response))
     elif arguments.pairs:
         grade_pairs(arguments)
+    elif arguments.spec is None:
+        raise UserError("takes --spec for a suite, --pairs for a file of answers, or --explain for one; see --help")
     else:
         grade_suite(arguments)
 
@@ -101,6 +103,7 @@ def grade_pairs(arguments: argparse.Namespace) -> None:
     """JSON lines in, JSON lines with verdicts out."""
     if arguments.out is None:
         raise UserError("--pairs needs --out, the file for the verdicts")
+    check_out(arguments.out)
     rows = read_pairs(arguments.pairs)
     with GradingPool(arguments.grader, arguments.workers) as pool:
         verdicts = []
@@ -144,13 +147,19 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--pairs", type=Path, metavar="JSONL")
     parser.add_argument("--explain", action="store_true")
-    parser.add_argument("--gold", action="append", help="an accepted answer; may be given again")
+    parser.add_argument(
+        "--gold",
+        action="append",
+        help="an accepted answer; may be given again; one that begins with a minus needs an equals sign: --gold='-x'",
+    )
     parser.add_argument("--response")
     parser.add_argument(
         "--tolerance", type=float, help="with --explain: how far an answer may be from a gold that is a rounded decimal"
     )
     parser.add_argument("--unit", help="with --explain: what the gold is meant in")
-    parser.add_argument("--grader", default="verizero", help="for --pairs and --explain (default %(default)s)")
+    parser.add_argument(
+        "--grader", default="verizero", help=f"for --pairs and --explain: {', '.join(GRADERS)} (default %(default)s)"
+    )
     return parser.parse_args()
 
 

@@ -157,6 +157,51 @@ def test_pairs_are_graded_in_their_order(tmp_path: Path) -> None:
     assert done.returncode == 2 and "line 1" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("[1, 2]", "is a list, no record"),
+        ('{"gold": "1"}', "there is no `response`"),
+        ('{"gold": "1", "response": 5}', "`response` is 5; it must be a text"),
+        ('{"gold": "1", "response": false}', "`response` is False; it must be a text"),
+        ('{"gold": [], "response": "x"}', "`gold` is an empty list"),
+        ('{"gold": "1", "response": "x", "unit": 5}', "`unit` is 5; it must be a text"),
+        ('{"gold": "1", "response": "x", "tolerance": "0.1"}', "`tolerance` is '0.1'; it must be a share"),
+        ('{"gold": "1", "response": "x", "tolerance": true}', "`tolerance` is True"),
+        ('{"gold": "1", "response": "x", "tolerance": NaN}', "`tolerance` is nan"),
+        ('{"gold": ' + "9" * 5000 + ', "response": "x"}', "digits"),
+        ("[" * 100_000, "line 1"),
+        ("{", "is no JSON"),
+    ],
+)
+def test_a_line_that_is_no_pair_is_one_sentence(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "in.jsonl").write_text(line + "\n")
+    done = grade("--pairs", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl")
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_text_may_hold_any_line_separator_and_lines_may_be_blank(tmp_path: Path) -> None:
+    row = {"gold": "1", "response": "a\u2028b\u0085c " + r"\boxed{1}"}
+    (tmp_path / "in.jsonl").write_text("\n" + json.dumps(row, ensure_ascii=False) + "\r\n\n")
+    done = grade("--pairs", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl")
+    assert done.returncode == 0 and "1 of 1 are correct" in done.stderr
+
+
+def test_a_file_that_is_no_utf8_or_has_no_line_is_one_sentence(tmp_path: Path) -> None:
+    for content, words in ((b"\xe9", "is no UTF-8"), (b"\n", "has no line")):
+        (tmp_path / "in.jsonl").write_bytes(content)
+        done = grade("--pairs", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl")
+        assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"gold": "1", "response": "x"}\n')
+    for out, words in ((tmp_path, "is a folder"), (tmp_path / "in.jsonl/x", "is no folder"), ("/dev/null", "device")):
+        done = grade("--pairs", tmp_path / "in.jsonl", "--out", out)
+        assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
 def test_explain_prints_the_rule() -> None:
     done = grade("--explain", "--gold", r"\frac12", "--gold", "3", "--response", r"So \boxed{0.5}.")
     said = [line.split(maxsplit=1) for line in done.stdout.splitlines()]

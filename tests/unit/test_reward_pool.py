@@ -77,6 +77,11 @@ def test_equal_by_algebra(pool: GradingPool, gold: str, answer: str) -> None:
 
 
 DIFFERENT = [
+    ("x+y", "X+Y"),
+    ("AB", "ab"),
+    ("(1,2)", r"\{1,2\}"),
+    (r"\{1,2\}", "(2,1)"),
+    ("1,2", "(2,1)"),
     ("x>3", "-2x>-6"),
     ("x>3", "2x>3"),
     ("17", r"\(1\)\(7\)"),

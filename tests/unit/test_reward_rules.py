@@ -118,6 +118,10 @@ CORRECT = [
     (r"5.4 \text{ cents}", "5.4¢"),
     ("15", r"15\ \mathrm{cm^2}"),
     ("24", r"\textbf{(B)}\ 24"),
+    ("12", "a+b=12"),
+    ("8", "2^3=8"),
+    ("7", r"x^2+\frac{1}{x^2}=7"),
+    ("3", "=3"),
     ("17", "**17**"),
     (r"\cos x", r"\cos\,x"),
 ]
@@ -129,6 +133,13 @@ def test_equal_answers_need_no_algebra(gold: str, answer: str) -> None:
 
 
 WRONG = [
+    ("5", "2x=5"),
+    ("5", "3x+2=5"),
+    ("25", "x^2=25"),
+    ("x=5", "2x=5"),
+    (r"\frac{\pi}{3}", r"2\theta=\frac{\pi}{3}"),
+    ("5", "2+2=5"),
+    ("9", "2^3=9"),
     (r"12\text{ m/s}", r"12\ \mathrm{km/h}"),
     (r"7\text{ km}", r"7\text{ m}"),
     (r"\$45", r"45\text{ euros}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from verizero.reward.extraction import boxed
 from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted, Verdict
 
+_WANTED = "a line is a JSON record with `gold` (a text, a number or a list) and `response` (a text)"
 BATCH = 2048
 """Samples that are handed to the pool at once."""
 
@@ -73,27 +75,71 @@ def read_pairs(path: Path) -> list[tuple[dict[str, Any], Accepted, str]]:
     A gold is a text, a number, or a list of accepted ones; a row may say the `tolerance` and the `unit` of its gold, as a
     `Problem` does. A response that is null is an empty one.
 
+    Blank lines are passed over.
+
     Raises:
-        UserError: a line has neither or is no JSON.
+        UserError: the file cannot be read or has no line; a line is no JSON record, lacks one of the two, or has a wrong value.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() would cut at U+2028 inside a text too
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no UTF-8 (byte {error.start}); write it as UTF-8") from None
     pairs = []
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
-            row = json.loads(line)
-            known = Accepted(_golds(row["gold"]), row.get("tolerance"), row.get("unit"))
-            pairs.append((row, known, row["response"] or ""))
-        except (json.JSONDecodeError, KeyError, TypeError, NoGold) as error:
-            what = f"there is no {error}" if isinstance(error, KeyError) else error
+            pairs.append(_pair(json.loads(line)))
+        except json.JSONDecodeError as error:
             raise UserError(
-                f"{path}, line {number}: {what}; a line is a JSON record with `gold` (a text, a number or a list) and `response` (a text)"
+                f"{path}, line {number}: is no JSON ({error.msg} at column {error.colno}); {_WANTED}"
             ) from None
-        if not isinstance(pairs[-1][2], str):
-            raise UserError(f"{path}, line {number}: `response` is {row['response']!r}; it must be a text")
+        except (NoGold, ValueError, RecursionError) as error:
+            raise UserError(f"{path}, line {number}: {error}; {_WANTED}") from None
+    if not pairs:
+        raise UserError(f"{path}: has no line; {_WANTED}")
     return pairs
+
+
+def checked_tolerance(value: Any) -> float | None:
+    """A tolerance that a user wrote.
+
+    Raises:
+        UserError: it is no share of the gold between 0 and 1.
+    """
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1):
+        return value
+    raise UserError(f"`tolerance` is {value!r}; it must be a share of the gold, above 0 and below 1, as 0.005")
+
+
+def check_out(path: Path) -> None:
+    """Refuse a file for results that could not be written at the end, before the work for it begins.
+
+    Raises:
+        UserError: it is a folder or a device, or lies below something that is no folder.
+    """
+    if path.exists() and not path.is_file():
+        raise UserError(f"--out {path}: is a {'folder' if path.is_dir() else 'device'}; name a file")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise UserError(f"--out {path}: {above} is no folder that can be written")
+
+
+def _pair(row: Any) -> tuple[dict[str, Any], Accepted, str]:
+    if not isinstance(row, dict):
+        raise ValueError(f"is a {type(row).__name__}, no record")
+    if missing := next((key for key in ("gold", "response") if key not in row), None):
+        raise ValueError(f"there is no `{missing}`")
+    response, unit = row["response"], row.get("unit")
+    if not isinstance(response, str | None):
+        raise ValueError(f"`response` is {response!r}; it must be a text")
+    if not isinstance(unit, str | None):
+        raise ValueError(f"`unit` is {unit!r}; it must be a text")
+    if row["gold"] == []:
+        raise ValueError("`gold` is an empty list")
+    return row, Accepted(_golds(row["gold"]), checked_tolerance(row.get("tolerance")), unit), response or ""
 
 
 def _golds(value: Any) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ def _tidied_once(text: str) -> str:
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
     text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
     text = " ".join(text.split())
+    text = text[1:] if text.startswith("=") and text.count("=") == 1 else text
     while (inner := _without_shell(text)) != text:
         text = inner
     return bold[1] if (bold := _BOLD.fullmatch(text)) else text

@@ -2,6 +2,8 @@ r"""Plain numbers, exactly and without a computer algebra system: integers, deci
 
 from __future__ import annotations
 
+import ast
+import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +21,15 @@ _ARGUMENTS = re.compile(r"(?<=[A-Za-z}])\s*\([^()]*\)(?!\s*\^)")
 _VARIABLE = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([^()]*\))?|\\(?:text|mathrm)\{[^{}]*\}")
 _UNKNOWN = re.compile(r"(?<![A-Za-z\\])[a-z](?![A-Za-z])")
 _NAME = re.compile(r"\s*([A-Za-z])\s*=")
+LONGEST_ARITHMETIC = 40
+_ARITHMETIC = re.compile(r"[\d\s+\-*/()]*")
+_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+_LETTER = r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|theta|lambda|phi|varphi|omega))"
+_POLYNOMIAL = rf"(?:-|\d+\s*\*?)\s*{_LETTER}|{_LETTER}\s*\^\s*\{{?\d+\}}?|{_LETTER}\s*[+-]\s*\d+"
+_UNSOLVED = re.compile(
+    rf"\s*(?:(?:{_POLYNOMIAL})(?:\s*\^\s*\{{?\d+\}}?)?(?:\s*\([a-z]\))?(?:\s*[+-]\s*\d+)?"
+    rf"|\\frac\s*\{{\s*{_LETTER}\s*\}}\s*\{{\s*\d+\s*\}}|\\sqrt\s*\{{?\s*{_LETTER}\s*\}}?)\s*=(?!.*=)"
+)
 _SEVERAL = re.compile(r"[,;]|(?<![A-Za-z])(?:or|and)(?![A-Za-z])")
 _DIGITS = r"(?:\d{1,3}(?:(?:,|\s)\d{3})+|\d+)"
 _NUMBER = re.compile(
@@ -120,9 +131,46 @@ def name(text: str) -> str | None:
 
 
 def contradictory(text: str) -> bool:
-    """Whether a chain of equations has two different whole numbers, as `5=6` has."""
-    found = {part.strip() for part in text.split("=") if part.strip().isdecimal()} if "=" in text else set()
+    """Whether a chain of equations has two different values, as `5=6` and `2+2=5` have."""
+    found = {_arithmetic(part) for part in text.split("=")} - {None} if "=" in text else set()
     return len(found) > 1
+
+
+def _arithmetic(text: str) -> Fraction | None:
+    """The value of a short sum, product or power of whole numbers; None of anything else."""
+    for sign, python in (("\\cdot", "*"), ("\\times", "*"), ("^", "**"), ("{", "("), ("}", ")")):
+        text = text.replace(sign, python)
+    if len(text) > LONGEST_ARITHMETIC or not _ARITHMETIC.fullmatch(text):
+        return None
+    try:
+        return _evaluated(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ZeroDivisionError):
+        return None
+
+
+def _evaluated(node: ast.expr) -> Fraction | None:
+    if isinstance(node, ast.Constant):
+        return Fraction(node.value)  # type: ignore[arg-type]
+    if isinstance(node, ast.UnaryOp):
+        value = _evaluated(node.operand)
+        return None if value is None else -value if isinstance(node.op, ast.USub) else value
+    if not isinstance(node, ast.BinOp):
+        return None
+    left, right = _evaluated(node.left), _evaluated(node.right)
+    if left is None or right is None:
+        return None
+    if isinstance(node.op, ast.Pow):
+        small = right.denominator == 1 and 0 <= right <= 20 and abs(left.numerator) < 1000
+        return Fraction(left**right.numerator) if small else None
+    return _OPERATORS[type(node.op)](left, right) if type(node.op) in _OPERATORS else None
+
+
+def unsolved(text: str) -> bool:
+    r"""Whether an answer is an equation still to be solved for its one unknown: `2x=5`, `x^2=25`, `3x+2=5`.
+
+    `a+b=12`, `f(2)=5`, `\sin x=1` name what was asked for.
+    """
+    return _UNSOLVED.match(text) is not None
 
 
 def with_unit(gold: str, unit: str) -> str:
@@ -131,7 +179,8 @@ def with_unit(gold: str, unit: str) -> str:
     Only a plain number without a unit of its own: of anything else the column does not say which part it measures.
     """
     number = read_number(gold, gold=True)
-    measured = _read(f"1 {unit.strip().strip('$')}")
+    said = unit.strip().strip("$")
+    measured = _read(f"1 {said}") or _read(f"1\\text{{ {said} }}")  # a bare `m` behind a number would be a factor
     if not number or number.unit or number.percent or not measured:
         return gold
     if measured.percent:

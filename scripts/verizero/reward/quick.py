@@ -10,7 +10,17 @@ from typing import NamedTuple
 from verizero.reward.extraction import final_answer
 from verizero.reward.limits import MAX_RESPONSE, exceeded
 from verizero.reward.normalisation import compact, letter, tidied, words
-from verizero.reward.numbers import Number, contradictory, equal, name, proportional, read_number, read_ratio, with_unit
+from verizero.reward.numbers import (
+    Number,
+    contradictory,
+    equal,
+    name,
+    proportional,
+    read_number,
+    read_ratio,
+    unsolved,
+    with_unit,
+)
 from verizero.reward.units import operates
 from verizero.reward.verdict import Accepted, Question, Verdict
 
@@ -88,6 +98,10 @@ def _compare(known: _Gold, answer: str, tolerance: float | None) -> tuple[bool, 
     if known.compact == compact(answer):
         return True, "exact"
     number = read_number(answer)
+    if "=" in answer and contradictory(answer):
+        return False, "contradiction"
+    if unsolved(answer) and ("=" not in gold or name(gold)):
+        return False, "unsolved"
     if gold_number and number is None and (option := _OPTION.match(answer)):
         answer = answer[option.end() :]
         number = read_number(answer)
@@ -118,8 +132,6 @@ def _compare(known: _Gold, answer: str, tolerance: float | None) -> tuple[bool, 
         return gold_letter == answer_letter, "letter"
     if known.compact.casefold() == "no":
         return compact(answer).casefold() == "no", "words"
-    if gold_number and contradictory(answer):
-        return False, "several-answers"
     if gold_number and gold_number.value == 0 and answer.replace(" ", "").endswith("=0"):
         return False, "equation"
     if gold_number and (

@@ -32,6 +32,8 @@ _VALUES = re.compile(r"\s*([A-Za-z])\s*=\s*([^=<>]+?)\s*")
 _CONSTANT = re.compile(r"([+-]\s*)[A-Z]$")
 _FUNCTION = re.compile(r"([A-Za-z])\s*\(([a-z])\)\s*=")
 _COLLECTION = re.compile(r"\\(?:cup|pm|mp|begin|\{|le|ge|leq|geq|ne|neq)(?![A-Za-z])|[<>]")
+_NO_SYMBOLS = re.compile(r"\\(?:text|mathrm|mbox|textbf|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+|[A-Za-z]{3,}")
+_LETTER = re.compile(r"[A-Za-z]")
 _SEVERAL = re.compile(r"(?:\\text\s*\{\s*)?\b(?:or|and)\b(?:\s*\})?")
 
 
@@ -83,6 +85,12 @@ def _judge_one(gold: str, answer: str, tolerance: float | None) -> dict[str, Any
         text = _CONSTANT.sub(rf"\1{constant[0][-1]}", text)
     if len(_PRIME.findall(gold_text)) != len(_PRIME.findall(text)):
         return {**says, "status": "wrong", "rule": "prime"}
+    if _other_capitals(gold_text, text):
+        return {**says, "status": "wrong", "rule": "symbols"}
+    if _one_tuple(gold_text) and text.startswith("\\{") and _members(text):
+        return {**says, "status": "wrong", "rule": "order"}
+    if _one_tuple(text) and not _one_tuple(gold_text) and (inner := _members(gold_text)):
+        gold_text = f"({inner})"
     if certain(gold_text) or certain(text):
         if compact(ascending(gold_text)) == compact(ascending(text)):
             return {**says, "correct": True, "status": "correct", "rule": "chain"}
@@ -244,6 +252,27 @@ def _in_order_of_names(answer: str, gold: str) -> str:
         return answer
     values = ", ".join(named[name] for name in sorted(named))
     return f"({values})" if gold.startswith("(") else values
+
+
+def _other_capitals(gold: str, answer: str) -> bool:
+    """Whether a symbol of the gold stands in the answer with the other case only; a constant's letter is free."""
+    ours, theirs = (set(_LETTER.findall(_NO_SYMBOLS.sub(" ", text))) - {"c", "C"} for text in (gold, answer))
+    return any(letter.swapcase() in ours - theirs for letter in theirs - ours)
+
+
+def _one_tuple(text: str) -> bool:
+    return text.startswith("(") and text.endswith(")") and len(items(text)) == 1 and len(items(text[1:-1])) > 1
+
+
+def _members(text: str) -> str | None:
+    """What a set or a list has, where it has several and no sign that stands for more."""
+    inner = text[2:-2] if text.startswith("\\{") and text.endswith("\\}") else text
+    several = len(items(inner)) > 1 and not _COLLECTION.search(inner) and all(map(_plain, items(inner)))
+    return inner if several else None
+
+
+def _plain(item: str) -> bool:
+    return bool(item) and item[0] not in "([{" and "=" not in item
 
 
 def _fraction_of(match: re.Match[str]) -> str:
