@@ -18,7 +18,7 @@ from pathlib import Path
 from verizero.analysis.disagreement import disagreement_table, verdicts_of
 from verizero.artifacts.errors import UserError, main_program
 from verizero.artifacts.files import write_atomic
-from verizero.reward.graders import GRADERS
+from verizero.reward.graders import GRADERS, grader
 from verizero.reward.grading import check_out, read_pairs, read_samples
 from verizero.reward.verdict import Accepted
 
@@ -31,6 +31,8 @@ def main() -> None:
     names = list(dict.fromkeys(name.strip() for name in arguments.graders.split(",")))
     if len(names) < 2:
         raise UserError(f"--graders {arguments.graders}: takes two or more of {', '.join(GRADERS)}")
+    for name in names:
+        grader(name)
     if arguments.out.suffix not in ENDINGS:
         raise UserError(f"--out {arguments.out}: ends in none of {', '.join(ENDINGS)}")
     check_out(arguments.out)
