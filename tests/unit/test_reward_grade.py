@@ -178,6 +178,7 @@ def test_a_line_that_is_no_pair_is_one_sentence(tmp_path: Path, line: str, words
     (tmp_path / "in.jsonl").write_text(line + "\n")
     done = grade("--pairs", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl")
     assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+    assert f"{tmp_path / 'in.jsonl'}, line 1: " in done.stderr
     assert not (tmp_path / "out.jsonl").exists()
 
 

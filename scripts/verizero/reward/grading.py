@@ -73,9 +73,7 @@ def read_pairs(path: Path) -> list[tuple[dict[str, Any], Accepted, str]]:
     """The rows of JSON lines with `gold` and `response`, what is accepted in each, and its response.
 
     A gold is a text, a number, or a list of accepted ones; a row may say the `tolerance` and the `unit` of its gold, as a
-    `Problem` does. A response that is null is an empty one.
-
-    Blank lines are passed over.
+    `Problem` does. A response that is null is an empty one. Blank lines are passed over.
 
     Raises:
         UserError: the file cannot be read or has no line; a line is no JSON record, lacks one of the two, or has a wrong value.
@@ -96,7 +94,7 @@ def read_pairs(path: Path) -> list[tuple[dict[str, Any], Accepted, str]]:
             raise UserError(
                 f"{path}, line {number}: is no JSON ({error.msg} at column {error.colno}); {_WANTED}"
             ) from None
-        except (NoGold, ValueError, RecursionError) as error:
+        except (NoGold, UserError, ValueError, RecursionError) as error:
             raise UserError(f"{path}, line {number}: {error}; {_WANTED}") from None
     if not pairs:
         raise UserError(f"{path}: has no line; {_WANTED}")
