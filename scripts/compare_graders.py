@@ -4,7 +4,7 @@ r"""Judge the same completions by several graders: for each two, how many do the
     python scripts/compare_graders.py --samples results/samples/tiny.plain/toy/sums-id/manifest.json \
         --benchmark results/datasets/sums-id/manifest.json --out table.csv
 
-`--pairs` reads JSON lines with `gold` (a text, or a list of accepted ones) and `response`; `--samples` those that a suite
+`--pairs` reads JSON lines with `gold` (a text, a number, or a list of accepted ones) and `response`; `--samples` those that a suite
 member has stored. `--out` is CSV or Markdown by its ending. Nothing is generated: no GPU is needed, and no model.
 """
 

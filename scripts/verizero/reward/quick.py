@@ -85,11 +85,12 @@ def decide(accepted: Accepted, response: str) -> Verdict | Question:
     )
 
 
-def golds_of(accepted: Accepted) -> list[str]:
+@lru_cache(maxsize=8192)
+def golds_of(accepted: Accepted) -> tuple[str, ...]:
     """The accepted answers; a plain number that is meant in a unit says so."""
     if accepted.unit is None:
-        return list(accepted.answers)
-    return [with_unit(tidied(gold), accepted.unit) for gold in accepted.answers]
+        return accepted.answers
+    return tuple(with_unit(tidied(gold), accepted.unit) for gold in accepted.answers)
 
 
 def _compare(known: _Gold, answer: str, tolerance: float | None) -> tuple[bool, str] | None:
@@ -98,7 +99,7 @@ def _compare(known: _Gold, answer: str, tolerance: float | None) -> tuple[bool, 
     if known.compact == compact(answer):
         return True, "exact"
     number = read_number(answer)
-    if "=" in answer and contradictory(answer):
+    if contradictory(answer):
         return False, "contradiction"
     if unsolved(answer) and ("=" not in gold or name(gold)):
         return False, "unsolved"

@@ -96,7 +96,7 @@ def _judge_one(gold: str, answer: str, tolerance: float | None) -> dict[str, Any
             return {**says, "correct": True, "status": "correct", "rule": "chain"}
         gold_region, answer_region = region(gold_text, _value), region(text, _value)
         if gold_region is not None and answer_region is not None:
-            equal = same(gold_region, answer_region, lambda left, right: _same_number(left, right) is True)
+            equal = same(gold_region, answer_region, _same_end)
             return {**says, "correct": equal, "status": "correct" if equal else "wrong", "rule": "region"}
     gold_text, text = written_out(gold_text), written_out(text)
     gold_forms, forms = _parsed(gold_text), _parsed(text)
@@ -137,7 +137,7 @@ def _equal(gold: Any, answer: Any) -> tuple[bool, str]:
         ), "parts"
     intervals = [form for form in (gold, answer) if isinstance(form, sympy.Interval)]
     if len(intervals) == 2 and all(end.is_number for form in intervals for end in (form.start, form.end)):
-        return same(gold, answer, lambda left, right: _same_number(left, right) is True), "region"
+        return same(gold, answer, _same_end), "region"
     if _differ_somewhere(gold, answer):
         return False, "points"
     found = math_verify.verify(
@@ -304,6 +304,11 @@ def _same_number(gold: Any, answer: Any) -> bool | None:
     if left == 0 or right == 0:  # a relative tolerance says nothing about 0
         return bool(sympy.simplify(gold - answer) == 0) if tolerance < 1e-9 else bool(left == right)
     return bool(distance <= tolerance * abs(left))
+
+
+def _same_end(gold: Any, answer: Any) -> bool:
+    """Whether two ends of intervals are numbers, and equal."""
+    return _same_number(gold, answer) is True
 
 
 def _close_throughout(gold: Any, answer: Any) -> bool:
