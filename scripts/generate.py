@@ -40,10 +40,11 @@ def policy_folder(manifest: Path, subject: str) -> Path:
     Raises:
         UserError: the run has no checkpoint at that step.
     """
-    found, payload = open_artifact(manifest)
-    if found.kind == "model":
-        return payload
-    folder = payload / f"step-{parse_subject(subject).step}"
+    if read_manifest(manifest).kind == "model":
+        return open_artifact(manifest)[1]
+    step = f"step-{parse_subject(subject).step}"
+    payload = open_artifact(manifest, lambda file: file.startswith(f"{step}/"))[1]
+    folder = payload / step
     if not (folder / "config.json").is_file():
         kept = ", ".join(sorted(path.name.removeprefix("step-") for path in payload.glob("step-*")))
         raise UserError(f"{manifest}: the run keeps no weights of `{subject}`; it keeps those of step {kept}")

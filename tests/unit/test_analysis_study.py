@@ -242,11 +242,11 @@ def test_a_member_that_was_changed_behind_its_suite_is_named(whole: fabricated.F
         rows_of(whole.spec, results)
 
 
-def test_a_payload_that_is_not_here_names_its_dvc_pull(whole: fabricated.Fabricated, tmp_path: Path) -> None:
+def test_a_payload_that_is_not_here_names_what_makes_it_again(whole: fabricated.Fabricated, tmp_path: Path) -> None:
     results = tmp_path / "results"
     shutil.copytree(whole.results, results)
     shutil.rmtree(results / "grades" / "tiny.plain" / "toy" / "sums-id.plain.greedy" / "payload")
-    with pytest.raises(UserError, match="dvc pull"):
+    with pytest.raises(UserError, match=r"snakemake --force -- .*grades/tiny\.plain/toy/manifest\.json` makes it again"):
         rows_of(whole.spec, results)
 
 

@@ -16,7 +16,7 @@ import pytest
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.events import EventLog
 from verizero.artifacts.job import Job, scratch_folder
-from verizero.artifacts.manifest import broken_files, open_artifact, read_manifest
+from verizero.artifacts.manifest import absent_files, broken_files, open_artifact, read_manifest
 from verizero.artifacts.rows import read_rows, write_rows
 from verizero.artifacts.seeds import derive_seed
 
@@ -67,8 +67,22 @@ def test_a_flipped_byte_is_named(out: Path) -> None:
 
 def test_a_missing_payload_names_the_command_that_brings_it(out: Path) -> None:
     (made(out).parent / "payload" / "folder" / "file.txt").unlink()
-    with pytest.raises(UserError, match=r"dvc pull .*payload\.dvc"):
+    with pytest.raises(UserError, match=r"file\.txt is missing; `snakemake --force -- .*manifest\.json` makes it again$"):
         open_artifact(out)
+
+
+def test_a_pull_is_advised_only_where_there_is_something_to_pull(out: Path) -> None:
+    (made(out).parent / "payload" / "folder" / "file.txt").write_text("cut")
+    (out.parent / "payload.dvc").write_text("outs: []\n")
+    with pytest.raises(UserError, match=r"has 3 bytes, its manifest says 5; `dvc pull .*payload\.dvc` brings it back"):
+        open_artifact(out)
+
+
+def test_only_the_files_that_are_needed_have_to_be_here(out: Path) -> None:
+    (made(out).parent / "payload" / "folder" / "file.txt").unlink()
+    assert absent_files(out) == ["folder/file.txt"]
+    assert absent_files(out, lambda path: path != "folder/file.txt") == []
+    open_artifact(out, lambda path: path != "folder/file.txt")
 
 
 def test_a_damaged_manifest_is_one_sentence(out: Path) -> None:

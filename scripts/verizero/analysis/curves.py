@@ -16,6 +16,8 @@ from verizero.artifacts.rows import read_rows
 from verizero.config.spec import PlannedRun, StudySpec
 
 Array = NDArray[np.float64]
+CURVES_FILE = "curves.jsonl"
+"""In the payload of a run; a table needs no weights."""
 CURVES = ("reward_mean", "length_mean", "length_correct_mean", "length_incorrect_mean", "truncated_share")
 
 
@@ -44,10 +46,10 @@ def read_curves(spec: StudySpec, results: Path) -> dict[str, list[Curve]]:
         path = run_path(results, run.id)
         if not path.is_file():
             continue
-        _, payload = open_artifact(path)
-        rows = list(read_rows(payload / "curves.jsonl"))
+        _, payload = open_artifact(path, lambda file: file == CURVES_FILE)
+        rows = list(read_rows(payload / CURVES_FILE))
         if not rows or any("step" not in row for row in rows):
-            raise UserError(f"{payload / 'curves.jsonl'} has a line without `step`; remove {path} and train again")
+            raise UserError(f"{payload / CURVES_FILE} has a line without `step`; remove {path} and train again")
         steps = np.array([row["step"] for row in rows], dtype=np.int64)
         for metric in CURVES:
             values = [row.get(metric) for row in rows]

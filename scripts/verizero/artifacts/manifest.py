@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -84,23 +84,56 @@ def payload_folder(manifest_path: Path, kind: Kind) -> Path:
     return manifest_path.parent if kind == "study" else manifest_path.parent / PAYLOAD
 
 
-def open_artifact(manifest_path: Path) -> tuple[Manifest, Path]:
+def absent_files(manifest_path: Path, needed: Callable[[str], bool] | None = None) -> list[str]:
+    """The payload files that an artifact lists and that are not here whole: missing, or of another size.
+
+    Args:
+        needed: which of its files count, by their path inside the payload; all by default.
+    """
+    manifest = read_manifest(manifest_path)
+    payload, absent = payload_folder(manifest_path, manifest.kind), []
+    for entry in manifest.files:
+        if needed is None or needed(entry.path):
+            try:
+                if (payload / entry.path).stat().st_size != entry.size:
+                    absent.append(entry.path)
+            except OSError:
+                absent.append(entry.path)
+    return absent
+
+
+def open_artifact(manifest_path: Path, needed: Callable[[str], bool] | None = None) -> tuple[Manifest, Path]:
     """An upstream artifact, checked for use: its manifest and its payload folder.
 
+    Args:
+        needed: which of its files will be read, by their path inside the payload; all by default.
+
     Raises:
-        UserError: a payload file is missing or has another size; the message names the `dvc pull` that brings it.
+        UserError: a payload file is missing or has another size; the message names what brings it back.
     """
     manifest = read_manifest(manifest_path)
     payload = payload_folder(manifest_path, manifest.kind)
-    for entry in manifest.files:
-        file = payload / entry.path
+    for path in absent_files(manifest_path, needed):
+        file, entry = payload / path, next(entry for entry in manifest.files if entry.path == path)
         if not file.is_file():
-            raise UserError(f"{file} is missing; bring it back with `dvc pull {payload}.dvc`")
-        if (size := file.stat().st_size) != entry.size:
-            raise UserError(
-                f"{file} has {size} bytes, its manifest says {entry.size}; restore it with `dvc checkout --force {payload}.dvc`"
-            )
+            raise UserError(f"{file} is missing; {bring_back(manifest_path)}")
+        raise UserError(
+            f"{file} has {file.stat().st_size} bytes, its manifest says {entry.size}; {bring_back(manifest_path)}"
+        )
     return manifest, payload
+
+
+def bring_back(manifest_path: Path) -> str:
+    """What a user can do about a payload that is not here; only what can work."""
+    kind = read_manifest(manifest_path).kind
+    target = manifest_path.parent.parent / manifest_path.name if kind in ("samples", "grades") else manifest_path
+    payload = payload_folder(manifest_path, kind)
+    pull = f"`dvc pull {payload}.dvc` brings it back where the DVC remote holds it, " if _dvc_file(payload) else ""
+    return f"{pull}`snakemake --force -- {target}` makes it again"
+
+
+def _dvc_file(payload: Path) -> bool:
+    return payload.with_name(payload.name + ".dvc").is_file()
 
 
 def unpinned_sources(manifests: Iterable[Path]) -> list[str]:
@@ -120,7 +153,7 @@ def broken_files(manifest_path: Path) -> list[str]:
     for entry in manifest.files:
         file = payload / entry.path
         if not file.is_file():
-            broken.append(f"{file} is missing (bring it back with `dvc pull {payload}.dvc`)")
+            broken.append(f"{file} is missing; {bring_back(manifest_path)}")
             continue
         found = describe(file, payload)
         seen.append(found)
