@@ -57,7 +57,15 @@ rule tables:
         f"results/studies/{PLAN.name}/manifest.json",
 
 
+for sentence in ABSENT.sentences():
+    print(sentence, file=sys.stderr)
+
+
 onstart:
+    try:
+        bring_back(ABSENT, PLAN, Path("results"), sys.argv[1:], workflow.dag_settings.targets)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
     for sentence in PLAN.registry.unpinned(PLAN.study):
         print(f"warning: {sentence} is not pinned; `python scripts/pin.py` resolves its revision", file=sys.stderr)
 

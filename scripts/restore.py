@@ -12,14 +12,17 @@ Exit code 0: every job of the study is known as done; 1: some are not. Runs in t
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from verizero.artifacts.errors import UserError, main_program
 from verizero.config.load import read_yaml
+from verizero.config.plan import PlannedJob
+from verizero.tracking.bringing import INSIDE
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.restoring import objection
-from verizero.tracking.snakemake_metadata import PlannedJob, remember
+from verizero.tracking.snakemake_metadata import remember
 
 
 def main() -> int:
@@ -35,7 +38,8 @@ def main() -> int:
     snakefile = Path("Snakefile").resolve()
     if not snakefile.is_file():
         raise UserError("there is no Snakefile here; run restore.py at the root of the repository")
-    restored = remember(snakefile, overrides(arguments.config, arguments.study), _objection)
+    inside = bool(os.environ.get(INSIDE))  # called by a Snakemake that has the lock
+    restored = remember(snakefile, overrides(arguments.config, arguments.study), _objection, locked=not inside)
     for output, reason in restored.left if not arguments.quiet else []:
         print(f"{output}: left alone, {reason}")
     print(f"{len(restored.done)} jobs are known as done, {len(restored.left)} are left to Snakemake", file=sys.stderr)

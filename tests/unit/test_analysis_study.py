@@ -246,7 +246,9 @@ def test_a_payload_that_is_not_here_names_what_makes_it_again(whole: fabricated.
     results = tmp_path / "results"
     shutil.copytree(whole.results, results)
     shutil.rmtree(results / "grades" / "tiny.plain" / "toy" / "sums-id.plain.greedy" / "payload")
-    with pytest.raises(UserError, match=r"snakemake --force -- .*grades/tiny\.plain/toy/manifest\.json` makes it again"):
+    with pytest.raises(
+        UserError, match=r"snakemake --force -- .*grades/tiny\.plain/toy/manifest\.json` makes it again"
+    ):
         rows_of(whole.spec, results)
 
 

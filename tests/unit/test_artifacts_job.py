@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,14 +68,22 @@ def test_a_flipped_byte_is_named(out: Path) -> None:
 
 def test_a_missing_payload_names_the_command_that_brings_it(out: Path) -> None:
     (made(out).parent / "payload" / "folder" / "file.txt").unlink()
-    with pytest.raises(UserError, match=r"file\.txt is missing; `snakemake --force -- .*manifest\.json` makes it again$"):
+    with pytest.raises(
+        UserError, match=r"file\.txt is missing; `snakemake --force -- .*manifest\.json` makes it again$"
+    ):
         open_artifact(out)
 
 
-def test_a_pull_is_advised_only_where_there_is_something_to_pull(out: Path) -> None:
+def test_a_pull_is_advised_only_where_there_is_something_to_pull(out: Path, tmp_path: Path) -> None:
     (made(out).parent / "payload" / "folder" / "file.txt").write_text("cut")
     (out.parent / "payload.dvc").write_text("outs: []\n")
-    with pytest.raises(UserError, match=r"has 3 bytes, its manifest says 5; `dvc pull .*payload\.dvc` brings it back"):
+    with pytest.raises(
+        UserError, match=r"has 3 bytes, its manifest says 5; `snakemake --force -- [^`]*` makes it again$"
+    ):
+        open_artifact(out)
+    (tmp_path / ".dvc").mkdir()  # of another folder than the one of this process: DVC has to be told
+    pull = f"`dvc --cd {tmp_path} pull --force {(out.parent / 'payload.dvc').relative_to(tmp_path)}` brings it back"
+    with pytest.raises(UserError, match=re.escape(pull)):
         open_artifact(out)
 
 

@@ -9,9 +9,13 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from verizero.artifacts.errors import UserError
 from verizero.config.plan import Plan
+from verizero.tracking.absence import Absence
+from verizero.tracking.bringing import bring_back, look_for_absent
 
 try:
     PLAN = Plan(Path(workflow.basedir), config)
+    # A job's own process needs no plan: what it reads was brought before.
+    ABSENT = look_for_absent(PLAN, Path("results")) if workflow.is_main_process else Absence()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

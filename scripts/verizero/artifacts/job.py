@@ -18,6 +18,7 @@ from typing import Any
 
 from verizero.artifacts.canonical import canonical_json, sha256_text
 from verizero.artifacts.code import code_digest
+from verizero.artifacts.expected import expected
 from verizero.artifacts.files import FileEntry, describe_folder, folder_md5, sync_folder, write_atomic
 from verizero.artifacts.manifest import (
     PAYLOAD,
@@ -59,6 +60,8 @@ class Job:
         self.program = Path(sys.argv[0]).resolve()
         self.code = code_digest(self.program) if self.program.suffix == ".py" and self.program.is_file() else "0" * 64
         self.warnings: list[str] = []
+        before = expected(out)
+        self.expected = before if before and before.is_of(self.spec, self.inputs, self.code) else None
         self.scratch = scratch_folder(out, kind, id, self.spec, self.inputs, self.code)
         self.staging = self.scratch / PAYLOAD
         self._begin = time.monotonic()
@@ -94,14 +97,11 @@ class Job:
                 artifact's identity (an event log with times).
             unpinned: sources without a resolved revision that this job itself read; those of its inputs and parts are
                 added, so that whatever rests on an unpinned source says so.
+
+        Raises:
+            UserError: the payload is made again because it was absent, and does not come out as it was.
         """
         entries = describe_folder(self.staging)
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        self._move_into_place(entries)
-        named = {}
-        for name, file in (beside or {}).items():
-            write_atomic(self.out.parent / name, file.read_bytes())
-            named[name] = sha256_text(file.read_text(encoding="utf-8"))
         manifest = Manifest(
             kind=self.kind,
             id=self.id,
@@ -114,6 +114,16 @@ class Job:
             seeds=list(seeds),
             unpinned=sorted({*unpinned, *self.unpinned, *unpinned_sources((parts or {}).values())}),
         )
+        made_in = environment()
+        if self.expected:
+            self.expected.check(manifest, self.staging, made_in)
+            print(f"{self.out.parent}: its payload was made again, with the same manifest", file=sys.stderr)
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self._move_into_place(entries)
+        named = {}
+        for name, file in (beside or {}).items():
+            write_atomic(self.out.parent / name, file.read_bytes())
+            named[name] = sha256_text(file.read_text(encoding="utf-8"))
         self._note({"ended": now(), "outcome": "done"})
         record = Record(
             manifest_sha256=sha256_text(manifest.text()),
@@ -123,7 +133,7 @@ class Job:
             seconds=round(time.monotonic() - self._begin, 3),
             warnings=self.warnings,
             files=named,
-            **environment(),
+            **made_in,
         )
         write_atomic(self.out.parent / "record.json", json.dumps(record.model_dump(), indent=1, sort_keys=True) + "\n")
         write_atomic(self.out, manifest.text())
@@ -170,6 +180,7 @@ def scratch_folder(
 
     Inputs and code are in the name, so that a run never resumes from the state of another definition.
     """
-    results = next((parent for parent in out.resolve().parents if parent.name == "results"), out.resolve().parent)
+    # Not resolved: `results` may be a link to a scratch file system, whose folder has another name.
+    results = next((parent for parent in out.absolute().parents if parent.name == "results"), out.absolute().parent)
     key = sha256_text(canonical_json({"spec": dict(spec), "inputs": dict(inputs), "code": code}))[:8]
     return results / ".scratch" / f"{kind}-{id.replace('/', '~')}-{key}"

@@ -128,12 +128,17 @@ def bring_back(manifest_path: Path) -> str:
     kind = read_manifest(manifest_path).kind
     target = manifest_path.parent.parent / manifest_path.name if kind in ("samples", "grades") else manifest_path
     payload = payload_folder(manifest_path, kind)
-    pull = f"`dvc pull {payload}.dvc` brings it back where the DVC remote holds it, " if _dvc_file(payload) else ""
-    return f"{pull}`snakemake --force -- {target}` makes it again"
+    return f"{_pull(payload.with_name(payload.name + '.dvc'))}`snakemake --force -- {target}` makes it again"
 
 
-def _dvc_file(payload: Path) -> bool:
-    return payload.with_name(payload.name + ".dvc").is_file()
+def _pull(dvc_file: Path) -> str:
+    """How to pull by hand, with the repository that DVC would not find by itself: `results/` may be a link."""
+    file = dvc_file.resolve()
+    root = next((folder for folder in file.parents if (folder / ".dvc").is_dir()), None)
+    if root is None or not file.is_file():
+        return ""
+    where = "" if root == Path.cwd().resolve() else f"--cd {root} "
+    return f"`dvc {where}pull --force {file.relative_to(root)}` brings it back where the DVC remote holds it, "
 
 
 def unpinned_sources(manifests: Iterable[Path]) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from verizero.artifacts.code import code_digest
@@ -22,6 +23,27 @@ from verizero.config.spec import (
     train_spec,
 )
 from verizero.config.study import Config, Study
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job of the workflow, as far as its identity goes.
+
+    Attributes:
+        stage: the rule, and the program in `scripts/`.
+        name: of its artifact, as in `scripts/spec.py`.
+        output: the manifest that it writes.
+        spec: canonical JSON.
+        code: the digest of its program.
+        inputs: the manifests that it reads.
+    """
+
+    stage: str
+    name: str
+    output: Path
+    spec: str
+    code: str
+    inputs: tuple[Path, ...]
 
 
 class Plan:
@@ -114,12 +136,54 @@ class Plan:
         return [dataset_manifest(name) for name in sorted(names)]
 
     def targets(self) -> list[str]:
-        """What `snakemake` makes without being told."""
+        """What `snakemake` makes without being told: every artifact of the study, so that one that was removed is made again."""
         tracking = self.config.tracking
-        wanted = [f"results/studies/{self.name}/manifest.json"]
+        wanted = [output for _, _, output, _ in self._artifacts()]
         if tracking.enabled and (tracking.dvc.enabled or tracking.mlflow.enabled):
             wanted.append(f"results/studies/{self.name}/tracking/manifest.json")
         return wanted
+
+    def jobs(self) -> Iterator[PlannedJob]:
+        """Every job of the study but `track`, each after those that it needs."""
+        for stage, name, output, inputs in self._artifacts():
+            read = tuple(Path(path) for path in inputs)
+            yield PlannedJob(stage, name, Path(output), self.stage_spec(stage, name), self.code(stage), read)
+
+    def _artifacts(self) -> Iterator[tuple[str, str, str, Iterable[str]]]:
+        """Stage, name, manifest and the manifests of the inputs of every artifact."""
+        datasets = dict.fromkeys(name for path in self.dataset_manifests() for name in self._with_excluded(path))
+        models: dict[str, None] = {}
+        for model in self.study.models:
+            self._add_model(model, models, datasets)
+        for name in datasets:
+            yield ("prepare_dataset", name, dataset_manifest(name), self.excluded(name))
+        for name in models:
+            if isinstance(self.registry.models[name].source, Pretrained):
+                yield ("pretrain", name, model_manifest(name), self.pretrain_inputs(name).values())
+            else:
+                yield ("prepare_model", name, model_manifest(name), ())
+        for run in runs(self.study):
+            inputs = (model_manifest(run.model), dataset_manifest(run.train_set))
+            yield ("train", run.id, run_manifest(run.id), inputs)
+        for subject, suite in self._evaluations():
+            name, benchmarks = f"{subject.id}/{suite}", self.benchmarks(subject.id, suite)
+            samples = f"results/samples/{name}/manifest.json"
+            yield ("generate", name, samples, (self.policy_manifest(subject.id), *benchmarks))
+            yield ("grade", name, f"results/grades/{name}/manifest.json", (samples, *benchmarks))
+        tables = f"results/studies/{self.name}/manifest.json"
+        yield ("aggregate", self.name, tables, (*self.run_manifests(), *self.grade_manifests()))
+
+    def _with_excluded(self, manifest: str) -> list[str]:
+        """A set of problems behind those that are kept out of it."""
+        name = Path(manifest).parent.name
+        return [*(other for path in self.excluded(name) for other in self._with_excluded(path)), name]
+
+    def _add_model(self, name: str, models: dict[str, None], datasets: dict[str, None]) -> None:
+        source = self.registry.models[name].source
+        if isinstance(source, Pretrained):
+            datasets.update(dict.fromkeys(self._with_excluded(dataset_manifest(source.train_set))))
+            self._add_model(source.model, models, datasets)
+        models[name] = None
 
     def _evaluations(self) -> list[tuple[Subject, str]]:
         return evaluations(self.study, self.spec.kept_steps, self.spec.own_template)

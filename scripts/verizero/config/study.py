@@ -81,6 +81,9 @@ class Runtime(Section):
     train_minutes: Count = 720
     generate_minutes: Count = 240
     mem_mb: Count = 6000
+    recompute: list[Literal["pretrain", "train"]] = []
+    """Stages that may run again for weights that are needed, are not here, and that no DVC remote holds. The others, which
+    are cheap, do so without being told."""
 
 
 class Config(Section):

@@ -28,10 +28,13 @@ def objection(artifact: Artifact, spec: str, code: str, inputs: Iterable[Path]) 
         return str(error)
 
 
-def _objection(artifact: Artifact, spec: str, code: str, inputs: Iterable[Path]) -> str | None:
+def made_otherwise(artifact: Artifact, spec: str, code: str, inputs: Iterable[Path]) -> str | None:
+    """Why Snakemake runs the job of an artifact that is here: another spec, other code, another input; None when it does not.
+
+    Raises:
+        UserError: manifest or record are damaged or missing.
+    """
     manifest, record = artifact.manifest, artifact.record
-    if record.manifest_sha256 != artifact.digest:
-        return "its record.json is of another manifest"
     if keys := spec_difference(manifest.spec, json.loads(spec)):
         return f"it was made with another {', '.join(keys[:3])}{' and more' if len(keys) > 3 else ''}"
     if record.code_sha256 != code:
@@ -42,6 +45,15 @@ def _objection(artifact: Artifact, spec: str, code: str, inputs: Iterable[Path])
             return f"its input {path} is not here"
         if digest_of(path) not in used:
             return f"it was made from another {path}"
+    return None
+
+
+def _objection(artifact: Artifact, spec: str, code: str, inputs: Iterable[Path]) -> str | None:
+    manifest, record = artifact.manifest, artifact.record
+    if record.manifest_sha256 != artifact.digest:
+        return "its record.json is of another manifest"
+    if reason := made_otherwise(artifact, spec, code, inputs):
+        return reason
     for name, other in artifact.upstream().items():
         if not other.path.is_file() or other.digest != manifest.inputs[name]:
             return f"it was made from another {other.path}"

@@ -9,22 +9,13 @@ with what a run writes, and the version is pinned.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from verizero.artifacts.errors import UserError
-
-
-@dataclass(frozen=True)
-class PlannedJob:
-    """A job of the workflow, as far as its identity goes."""
-
-    rule: str
-    output: Path
-    spec: str
-    code: str
-    inputs: tuple[Path, ...]
+from verizero.config.plan import PlannedJob
 
 
 @dataclass
@@ -35,13 +26,16 @@ class Restored:
     left: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def remember(snakefile: Path, config: Mapping[str, Any], objection: Callable[[PlannedJob], str | None]) -> Restored:
+def remember(
+    snakefile: Path, config: Mapping[str, Any], objection: Callable[[PlannedJob], str | None], locked: bool = True
+) -> Restored:
     """Let Snakemake remember every job of a workflow to which nobody objects.
 
     Args:
         snakefile: its folder becomes the working directory.
         config: what `--config` would say.
         objection: why a job cannot be taken as done; None when it can.
+        locked: whether to take Snakemake's lock; not where the caller's own Snakemake has it.
 
     Raises:
         UserError: the workflow cannot be resolved, or another Snakemake is at work in the folder.
@@ -70,7 +64,7 @@ def remember(snakefile: Path, config: Mapping[str, Any], objection: Callable[[Pl
             workflow.execution_settings = ExecutionSettings()
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=False)
             workflow._build_dag()
-            with workflow.persistence.lock():
+            with workflow.persistence.lock() if locked else nullcontext():
                 return _remember(workflow, objection)
         except LockException:
             raise UserError(
@@ -92,7 +86,9 @@ def _remember(workflow: Any, objection: Callable[[PlannedJob], str | None]) -> R
             continue  # a rule that only collects
         output = Path(str(job.output[0]))
         inputs = tuple(Path(str(file)) for file in job.input)
-        reason = objection(PlannedJob(job.rule.name, output, job.params.spec, job.params.code, inputs))
+        reason = objection(
+            PlannedJob(job.rule.name, str(output.parent), output, job.params.spec, job.params.code, inputs)
+        )
         if reason is None:
             workflow.async_run(workflow.persistence.finished(job))
             found.done.append(output)
