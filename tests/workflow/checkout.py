@@ -91,6 +91,15 @@ def copy_checkout(target: Path, job_python: str | None = None) -> Checkout:
     return Checkout(target, job_python or real_job_python())
 
 
+def copy_tracked(target: Path, *paths: str) -> None:
+    """Copy the files that git tracks, as they are here, and nothing else: what a clone of them would hold."""
+    listed = subprocess.run(["git", "ls-files", "-z", *paths], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).exists():  # else removed and not yet committed
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+
+
 def real_job_python() -> str:
     """The Python of the jobs' environment."""
     named = os.environ.get("VERIZERO_JOB_PYTHON")
