@@ -75,8 +75,8 @@ def bring(dvc_files: Sequence[Path], files: Files | None = None) -> None:
     said: list[str] = []
     for repository, own in by_repository(dvc_files).items():
         repository.make()
-        targets = [target for file in own for target in _targets(repository, file, (files or {}).get(file))]
-        for part in in_calls(targets):
+        wholes, singles = _targets(repository, own, files or {})
+        for part in (*in_calls(wholes), *in_calls(singles)):
             try:
                 dvc(repository.root, "pull", "--force", *part, shown=sys.stderr.isatty())
             except UserError as error:  # the rest may have come: what counts is what is here
@@ -85,7 +85,7 @@ def bring(dvc_files: Sequence[Path], files: Files | None = None) -> None:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(
             f"DVC did not bring {missing[0]}{more} as its manifest says"
-            + (f": {said[0]}" if said else "; what is at the remote is of another size")
+            + (f": {said[0]}" if said else ", and says nothing of it")
         )
 
 
@@ -120,11 +120,16 @@ def _held(repository: Repository, objects: frozenset[str], cache: bool) -> tuple
     return frozenset(answer["held"]), answer["trouble"]
 
 
-def _targets(repository: Repository, dvc_file: Path, files: Collection[str] | None) -> list[str]:
-    """What `dvc pull` is told: the `.dvc` file, or single files of its folder."""
-    if files is None or objects_of(dvc_file, files) == objects_of(dvc_file):
-        return [repository.inside(dvc_file)]
-    return [f"{repository.inside(target_of(dvc_file))}/{file}" for file in sorted(files)]
+def _targets(repository: Repository, dvc_files: Sequence[Path], files: Files) -> tuple[list[str], list[str]]:
+    """What `dvc pull` is told: `.dvc` files, and single files of folders. In one call DVC 3.67 leaves some of both behind."""
+    wholes, singles = [], []
+    for file in dvc_files:
+        wanted = files.get(file)
+        if wanted is None or objects_of(file, wanted) == objects_of(file):
+            wholes.append(repository.inside(file))
+        else:
+            singles += [f"{repository.inside(target_of(file))}/{name}" for name in sorted(wanted)]
+    return wholes, singles
 
 
 def _missing(dvc_file: Path, files: Collection[str] | None) -> list[Path]:
