@@ -9,7 +9,7 @@ cheap stages, for pretraining and training where `runtime.recompute` says so. Wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,8 +23,8 @@ from verizero.tracking.remote import Obtainable, obtainable
 from verizero.tracking.restoring import made_otherwise
 
 EXPENSIVE = ("pretrain", "train")
-Ask = Callable[[Sequence[Path]], Obtainable]
-"""Which `.dvc` files' contents DVC can bring; a test brings its own answer."""
+Ask = Callable[[Sequence[Path], Mapping[Path, Collection[str]]], Obtainable]
+"""Which `.dvc` files' contents DVC can bring, as far as they are needed; a test brings its own answer."""
 
 
 @dataclass
@@ -32,18 +32,18 @@ class Absence:
     """The absent payloads that jobs of this study will read.
 
     Attributes:
-        pulled: the `.dvc` files to pull, with who needs them.
+        pulled: the `.dvc` files to pull from, with the needs that each is for.
         again: the manifests whose jobs run again, with the needs that it is for; each behind those that it needs itself.
         depth: how many others of these each of them rests on, one on the other.
-        why_not_pulled: why DVC does not bring the others.
+        why_not: by manifest, why DVC does not bring what is not pulled.
         refusal: why nothing can begin: weights are needed that would have to be trained again, and `runtime.recompute` does
             not say so. A dry run only says it.
     """
 
-    pulled: dict[Path, Need] = field(default_factory=dict)
+    pulled: dict[Path, list[Need]] = field(default_factory=dict)
     again: dict[Path, list[Need]] = field(default_factory=dict)
     depth: dict[Path, int] = field(default_factory=dict)
-    why_not_pulled: str = ""
+    why_not: dict[Path, str] = field(default_factory=dict)
     refusal: str = ""
 
     def sentences(self) -> list[str]:
@@ -51,17 +51,21 @@ class Absence:
         if self.refusal:
             return [self.refusal]
         said = [
-            f"{need.manifest.parent}: its payload is not here and {_needed_by(need)}; DVC brings it back"
-            for need in self.pulled.values()
+            f"{needed[0].manifest.parent}: its payload is not here ({_names(self.files(file))}) and {_needed_by(needed[0])}; "
+            "DVC brings it back"
+            for file, needed in self.pulled.items()
         ]
         for output in itertools.chain.from_iterable(self.levels()):
             need = self.again[output][0]
-            files = f"{need.absent[0]}" + (f" and {len(need.absent) - 1} more" if len(need.absent) > 1 else "")
             said.append(
-                f"{output.parent}: its payload is not here ({files}) and {_needed_by(need)}; its job makes it again first"
-                + (f" ({self.why_not_pulled})" if self.why_not_pulled else "")
+                f"{output.parent}: its payload is not here ({_names(need.absent)}) and {_needed_by(need)}; its job makes it "
+                f"again first{f' ({why})' if (why := self.why_not.get(need.manifest)) else ''}"
             )
         return said
+
+    def files(self, dvc_file: Path) -> tuple[str, ...]:
+        """What is needed of one `.dvc` file's payload, by the paths in it."""
+        return tuple(dict.fromkeys(file for need in self.pulled[dvc_file] for file in need.absent))
 
     def levels(self) -> list[list[Path]]:
         """The manifests to make again, in rounds: none of a round rests on another of it."""
@@ -78,16 +82,13 @@ def absence(plan: Plan, results: Path, ask: Ask = obtainable) -> Absence:
     waiting, will_run = _will_run(jobs.values(), results), set[Path]()
     will_run |= {job.output for job in waiting}
     refused: list[Need] = []
-    asked: set[Path] = set()
     while waiting:
         own = [need for job in waiting if job.stage in ("generate", "grade") for need in kept_members(job)]
         wanted = [need for job in waiting for need in needs(job) if need.output not in will_run]
-        here, found.why_not_pulled = _pullable([*own, *wanted], asked, ask)
-        found.pulled |= here
-        brought = {need.manifest for need in found.pulled.values()}
+        _ask(found, [*own, *wanted], ask)
         waiting = []
         for need in wanted:
-            if need.manifest in brought:
+            if need.manifest not in found.why_not:
                 continue
             job = jobs.get(need.output)
             if job is None or (job.stage in EXPENSIVE and job.stage not in plan.config.runtime.recompute):
@@ -98,7 +99,7 @@ def absence(plan: Plan, results: Path, ask: Ask = obtainable) -> Absence:
             elif need.manifest not in {other.manifest for other in found.again[need.output]}:
                 found.again[need.output].append(need)
     if refused:
-        found.refusal = _refusal(refused, jobs, results, found.why_not_pulled)
+        found.refusal = _refusal(refused, jobs, results, found.why_not)
     for job in jobs.values():
         found.depth[job.output] = max(
             (found.depth.get(path, 0) + (path in found.again) for path in job.inputs), default=0
@@ -135,31 +136,41 @@ def _is_due(job: PlannedJob, artifact: Artifact) -> bool:
         return True
 
 
-def _pullable(wanted: Sequence[Need], asked: set[Path], ask: Ask) -> tuple[dict[Path, Need], str]:
-    """The `.dvc` files that bring what is wanted. DVC is asked once for each."""
-    files = {}
-    for need in wanted:
+def _ask(found: Absence, needs_now: Sequence[Need], ask: Ask) -> None:
+    """Sort needs into what DVC brings and what it does not, asking it once for all of them."""
+    wanted: dict[Path, list[Need]] = {}
+    for need in needs_now:
         file = need.manifest.parent / f"{PAYLOAD}.dvc"
-        if file.is_file() and file not in asked:
-            files[file] = need
-    asked.update(files)
-    if not files:
-        return {}, "" if asked else "no `.dvc` file says where it could be pulled from"
-    answer = ask(list(files))
-    return {file: need for file, need in files.items() if file in answer.files}, answer.reason
+        if file.is_file():
+            wanted.setdefault(file, []).append(need)
+        else:
+            found.why_not[need.manifest] = "no `.dvc` file says where it could be pulled from"
+    if not wanted:
+        return
+    files = {file: {name for need in needed for name in need.absent} for file, needed in wanted.items()}
+    answer = ask(list(wanted), files)
+    for file, needed in wanted.items():
+        if file in answer.files:
+            found.pulled.setdefault(file, []).extend(needed)
+        else:
+            found.why_not |= {need.manifest: answer.reason or "" for need in needed}
+
+
+def _names(files: Sequence[str]) -> str:
+    return files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 
 def _needed_by(need: Need) -> str:
     return f"`{need.by.stage}` of {need.by.name} needs it"
 
 
-def _refusal(refused: Sequence[Need], jobs: dict[Path, PlannedJob], results: Path, why_not_pulled: str) -> str:
+def _refusal(refused: Sequence[Need], jobs: dict[Path, PlannedJob], results: Path, why_not: Mapping[Path, str]) -> str:
     """The sentence about weights that would have to be trained again: what, for whom, at what cost, and what to do."""
     first = refused[0]
     others = len({need.manifest for need in refused}) - 1
     stages = sorted({jobs[need.output].stage for need in refused if need.output in jobs})
     also = f" (and the payloads of {others} more)" if others else ""
-    why = f"; {why_not_pulled}" if why_not_pulled else ""
+    why = f"; {why_not[first.manifest]}" if why_not.get(first.manifest) else ""
     return (
         f"{first.manifest.parent / PAYLOAD / first.absent[0]}{also} is not here and {_needed_by(first)}{why}. "
         f"Making it again cost {_cost({need.output for need in refused}, results)} the last time: "

@@ -47,7 +47,7 @@ def bring_back(absent: Absence, plan: Plan, results: Path, arguments: Sequence[s
     if absent.refusal:
         raise UserError(absent.refusal)
     if absent.pulled:
-        bring(sorted(absent.pulled))
+        bring(sorted(absent.pulled), {file: absent.files(file) for file in absent.pulled})
     if not absent.again:
         return
     for output, wanted in absent.again.items():

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from verizero.artifacts.errors import UserError
-from verizero.artifacts.manifest import PAYLOAD
+from verizero.artifacts.manifest import PAYLOAD, absent_files
 from verizero.config.spec import StudySpec
 from verizero.tracking.dvc import Tracked
+from verizero.tracking.dvc_file import payload_objects
 from verizero.tracking.lineage import Artifact, everything_below
 
 EVENTS = "events.jsonl"
@@ -42,7 +43,8 @@ def tracked_payloads(artifacts: Iterable[Artifact]) -> list[Tracked]:
         manifest, folder = artifact.manifest, artifact.path.parent
         meta = {"manifest_sha256": artifact.digest, "kind": manifest.kind, "id": manifest.id}
         if manifest.kind != "study" and manifest.payload_md5:
-            found.append(Tracked(folder / PAYLOAD, manifest.payload_md5, meta))
+            here = not absent_files(artifact.path)
+            found.append(Tracked(folder / PAYLOAD, manifest.payload_md5, meta, payload_objects(manifest), here))
         if EVENTS in artifact.record.files and (folder / EVENTS).is_file():
             found.append(
                 Tracked(
