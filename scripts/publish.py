@@ -26,7 +26,7 @@ from pathlib import Path
 from verizero.artifacts.errors import UserError, main_program
 from verizero.config.registry import Registry, load_registry
 from verizero.tracking.publishing import public_remote, publish
-from verizero.tracking.tally import WHAT, megabytes
+from verizero.tracking.tally import WHAT, how_many, megabytes
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def main() -> None:
     )
     for reason, number in Counter(one.reason for one in bundle.elsewhere).items():
         size = sum(one.size or 0 for one in bundle.elsewhere if one.reason == reason)
-        print(f"left elsewhere: {WHAT[reason]} ({number} files, {megabytes(size)})")
+        print(f"left elsewhere: {WHAT[reason]} ({how_many(number, size)})")
     for problems in bundle.problems:
         kind = problems.source.get("kind", "unknown source")
         print(f"problems of {problems.benchmark}: {kind}, licence {problems.licence or 'not stated'}", file=sys.stderr)

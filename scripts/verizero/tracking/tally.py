@@ -52,7 +52,7 @@ class Tally:
     def lines(self) -> list[str]:
         """One line for each kind of thing."""
         said = [
-            f"manifests  {self.manifests} follow their schema, are what their records describe and what was made from them used",
+            f"manifests  {self.manifests} are the ones that their records describe and that their consumers were made from",
             f"files      {self.files} have the SHA-256 that their manifests state",
             f"verdicts   {self.verdicts} are given again by the present grader from the samples",
             f"cells      {self.cells} of {self.tables} tables, the data of {self.figures} figures and the ledger are computed again, "
@@ -84,11 +84,13 @@ def gone_lines(gone: Sequence[Gone], where: dict[str, str | None]) -> list[str]:
         at = f"at {places[0]}" + (f" and {len(places) - 1} more places" if len(places) > 1 else "") if places else ""
         if reason == "weights":
             at = at or "nowhere that is known"
-        said.append(
-            f"elsewhere  {what}: {len(files)} file{'s' if len(files) > 1 else ''}, {megabytes(size)}"
-            + (f", {at}" if at else "")
-        )
+        said.append(f"elsewhere  {what}: {', '.join(filter(None, (how_many(len(files), size), at)))}")
     return said
+
+
+def how_many(files: int, size: int) -> str:
+    """A number of files with their size, where that is known."""
+    return f"{files} file{'s' if files > 1 else ''}" + (f", {megabytes(size)}" if size else "")
 
 
 def megabytes(size: int) -> str:
