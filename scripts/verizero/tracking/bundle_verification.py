@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from verizero.artifacts.bundle import FILE
+from verizero.artifacts.errors import UserError
 from verizero.artifacts.manifest import digest_of
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.open_bundle import OpenBundle
@@ -19,7 +20,10 @@ def verify_bundle(bundle: OpenBundle, workers: int = 1) -> StudyVerification:
     found = verify_study(bundle.results, contents.study, workers)
     found.where = {one.sha256: one.where for one in contents.elsewhere}
     if found.links.broken is None:
-        found.links.broken = next(_broken(bundle, found), None)
+        try:
+            found.links.broken = next(_broken(bundle, found), None)
+        except UserError as error:
+            found.links.broken = str(error)
     found.tally.manifests, found.tally.files = found.links.artifacts, found.links.files
     return found
 
@@ -39,7 +43,7 @@ def _broken(bundle: OpenBundle, found: StudyVerification) -> Iterator[str]:
     if tracking.path.is_file():
         yield from own(tracking, found.links)
         for name, other in tracking.upstream().items():
-            if digest_of(other.path) != tracking.manifest.inputs[name]:
+            if not other.path.is_file() or digest_of(other.path) != tracking.manifest.inputs[name]:
                 yield other_version(other, tracking)
         known.add(tracking.path)
     for file in sorted(results.rglob("manifest.json")):
