@@ -238,6 +238,16 @@ def test_a_verdict_of_another_version_of_the_grader_that_differs_fails_and_is_ca
     assert "a difference of the grader's version: it was graded by" in str(verify_study(forged, NAME).links.broken)
 
 
+def test_a_python_without_algebra_calls_nothing_broken(finished: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_worker(pool: object, pairs: object) -> None:
+        raise RuntimeError("a grading worker did not start")
+
+    monkeypatch.setattr(regrading.GradingPool, "grade_all", no_worker)
+    monkeypatch.setattr(regrading.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"run the same with \.venv/jobs/bin/python"):
+        verify_study(finished.root / "results", NAME)
+
+
 def test_the_first_cell_that_differs_is_named() -> None:
     text, again = "model,metric,estimate\ntiny,avg@8,0.500000\n", "model,metric,estimate\ntiny,avg@8,0.600000\n"
     assert first_difference("main.csv", text, again) == (

@@ -43,7 +43,9 @@ def _broken(bundle: OpenBundle, found: StudyVerification) -> Iterator[str]:
     if tracking.path.is_file():
         yield from own(tracking, found.links)
         for name, other in tracking.upstream().items():
-            if not other.path.is_file() or digest_of(other.path) != tracking.manifest.inputs[name]:
+            if not other.path.is_file():
+                yield f"{other.path} is missing; {tracking.path} was made from it"
+            if digest_of(other.path) != tracking.manifest.inputs[name]:
                 yield other_version(other, tracking)
         known.add(tracking.path)
     for file in sorted(results.rglob("manifest.json")):

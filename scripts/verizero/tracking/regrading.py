@@ -32,6 +32,10 @@ GRADER = Path(__file__).resolve().parents[2] / "grade.py"
 BY_THE_CLOCK = ("timeout", "error", "limit")
 
 
+class NoAlgebra(UserError):
+    """This Python cannot decide what is equal; nothing is said about the study."""
+
+
 def regrade(grades: Sequence[Artifact], tally: Tally, workers: int) -> Iterator[str]:
     """Grade the samples of each member again; one sentence for the first verdict of a member that differs.
 
@@ -41,7 +45,8 @@ def regrade(grades: Sequence[Artifact], tally: Tally, workers: int) -> Iterator[
         workers: processes for algebra.
 
     Raises:
-        UserError: samples do not fit their benchmark, or algebra is needed in an environment without it.
+        UserError: samples do not fit their benchmark.
+        NoAlgebra: algebra is needed in an environment without it.
     """
     present = code_digest(GRADER)
     total = sum(int(one.manifest.counts.get("samples") or 0) for one in grades)
@@ -92,7 +97,7 @@ def _graded(pool: GradingPool, pairs: Sequence[Any]) -> list[Verdict]:
         return pool.grade_all(pairs)
     except RuntimeError:
         if importlib.util.find_spec("math_verify") is None:
-            raise UserError(
+            raise NoAlgebra(
                 "these answers need algebra, and this Python has no math-verify; run the same with .venv/jobs/bin/python"
             ) from None
         raise

@@ -15,7 +15,7 @@ from verizero.config.spec import StudySpec, read_spec
 from verizero.tracking.chain import DAMAGE
 from verizero.tracking.contents import graded_benchmarks
 from verizero.tracking.lineage import Artifact
-from verizero.tracking.regrading import regrade
+from verizero.tracking.regrading import NoAlgebra, regrade
 from verizero.tracking.table_text import cells_of, first_difference
 from verizero.tracking.tally import Tally, gone_lines
 from verizero.tracking.verification import Verification, at, other_version, own
@@ -84,11 +84,16 @@ def verify_study(results: Path, name: str, workers: int = 1) -> StudyVerificatio
     Args:
         results: the folder with `studies/NAME`.
         workers: processes for algebra.
+
+    Raises:
+        NoAlgebra: this Python has no math-verify and an answer needs it.
     """
     found = StudyVerification(name, Verification(published=True))
     study = Artifact(results / "studies" / name / "manifest.json", results)
     try:
         found.links.broken = next(_broken(study, found, workers), None)
+    except NoAlgebra:
+        raise
     except UserError as error:
         found.links.broken = str(error)
     except DAMAGE as error:
