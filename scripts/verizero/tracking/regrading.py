@@ -33,7 +33,7 @@ BY_THE_CLOCK = ("timeout", "error", "limit")
 
 
 class NoAlgebra(UserError):
-    """This Python cannot decide what is equal; nothing is said about the study."""
+    """The Python at work has no algebra to decide what is equal; nothing is said about the study."""
 
 
 def regrade(grades: Sequence[Artifact], tally: Tally, workers: int) -> Iterator[str]:
