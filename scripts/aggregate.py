@@ -12,19 +12,14 @@ Beside the manifest come tables/{main,paired,change,seeds,statuses}.{csv,md,tex}
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from verizero.analysis.browser import browse
-from verizero.analysis.cells import check_complete, rows_of_groups
-from verizero.analysis.curves import read_curves
+from verizero.analysis.cells import check_complete
 from verizero.analysis.figures import draw_all
-from verizero.analysis.ledger import ledger
-from verizero.analysis.paired import changes_from_base, optimizer_pairs
-from verizero.analysis.reading import groups_of, study_inputs, warnings_of
+from verizero.analysis.reading import study_inputs, warnings_of
 from verizero.analysis.report import report_html
-from verizero.analysis.summary import findings, reading_rule
-from verizero.analysis.tables import change_table, main_table, paired_table, seed_table, status_table
+from verizero.analysis.tabulating import tabulate
 from verizero.artifacts.errors import main_program
 from verizero.artifacts.job import Job
 from verizero.config.spec import StudySpec, read_spec
@@ -42,54 +37,33 @@ def main() -> None:
     spec, plain = read_spec(StudySpec, arguments.spec)
     check_complete(spec, arguments.results, arguments.partial)
     inputs = study_inputs(spec, arguments.results)
-    graded = [(group, group.read()) for group in groups_of(spec.cells, arguments.results)]
-    curves = read_curves(spec, arguments.results)
-    planned = ledger(spec, arguments.results)
-
-    rows = rows_of_groups(graded, spec.confidence)
-    pairs = optimizer_pairs(graded, spec.confidence)
-    changes = changes_from_base(graded, spec.confidence)
-    said = findings(rows, changes, pairs, spec.confidence)
-    tables = [
-        main_table(rows, spec.confidence),
-        paired_table(pairs, spec.confidence),
-        change_table(changes, spec.confidence),
-        seed_table(rows),
-        status_table(graded),
-    ]
+    found = tabulate(spec, arguments.results)
 
     job = Job("study", spec.name, plain, arguments.out, inputs)
-    for table in tables:
-        above = (
-            f"# {spec.question}\n\n{reading_rule(spec.confidence)}\n\n"
-            + "".join(f"- {sentence}\n" for sentence in said)
-            + "\n"
-            if table.name == "main"
-            else ""
-        )
-        table.write(job.staging / "tables", above)
-    drawn = draw_all(spec, curves, rows, job.staging / "figures")
-    samples, absent = browse([group for group, _ in graded], arguments.results)
-    pictures = [job.staging / "figures" / f"{name}.png" for name in drawn]
-    page = report_html(spec, said, tables, pictures, planned, samples, absent, job.unpinned)
+    for path, text in {**found.table_texts(), "ledger.json": found.ledger_text()}.items():
+        (job.staging / path).parent.mkdir(exist_ok=True)
+        (job.staging / path).write_text(text, encoding="utf-8")
+    draw_all(spec, found.figures, job.staging / "figures")
+    samples, absent = browse([group for group, _ in found.graded], arguments.results)
+    pictures = [job.staging / "figures" / f"{one.name}.png" for one in found.figures]
+    page = report_html(spec, found.findings, found.tables, pictures, found.ledger, samples, absent, job.unpinned)
     (job.staging / "report.html").write_text(page, encoding="utf-8")
-    (job.staging / "ledger.json").write_text(json.dumps(planned, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     for sentence in warnings_of(inputs):
         job.warn(sentence)
     for sentence in absent:
         job.warn(f"not in the report's sample browser: {sentence}")
     job.publish(
         counts={
-            "rows": len(rows),
-            "comparisons": len(pairs),
-            "changes": len(changes),
+            "rows": len(found.rows),
+            "comparisons": len(found.pairs),
+            "changes": len(found.changes),
             "samples_shown": len(samples),
-            **{f"runs_{state}": number for state, number in planned["counts"]["runs"].items()},
+            **{f"runs_{state}": number for state, number in found.ledger["counts"]["runs"].items()},
         },
         seeds=spec.study.seeds,
     )
     print(
-        "\n".join(said)
+        "\n".join(found.findings)
         + f"\n\ntable   {arguments.out.parent / 'tables' / 'main.md'}"
         + f"\nfigure  {arguments.out.parent / 'figures' / 'overview.png'}"
         + f"\nreport  {arguments.out.parent / 'report.html'}"

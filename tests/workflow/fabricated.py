@@ -1,6 +1,6 @@
-"""A small study's results made by real `Job`s with payloads that were never computed.
+"""A small study's results made by real `Job`s with weights and completions that were never computed.
 
-What is tested on it is what follows artifacts: DVC, MLflow, audit, restore. Specs, manifests, records and the table are real.
+What is tested on it is what follows artifacts: DVC, MLflow, audit, restore. Specs, manifests, records, verdicts and tables are real.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
-from verizero.analysis.cells import COLUMNS, rows_of
+from verizero.analysis.tabulating import tabulate
 from verizero.artifacts.events import EventLog
 from verizero.artifacts.job import Job
 from verizero.artifacts.rows import write_rows
 from verizero.config.expansion import parse_run, parse_subject
 from verizero.config.plan import Plan
+from verizero.reward.grading import grade_member
+from verizero.reward.pool import GradingPool
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "mini"
@@ -79,8 +81,9 @@ def fabricate(root: Path, monkeypatch: pytest.MonkeyPatch, salt: str = "") -> Fa
         _model(made, plan, "tiny", "pretrain", patch, inputs)
         for run in made.run_ids():
             _run(made, plan, run, patch, salt)
-        for cell in plan.spec.cells:
-            _evaluation(made, plan, cell.grades, patch, salt)
+        with GradingPool("verizero") as pool:  # whole numbers: no worker is started
+            for cell in plan.spec.cells:
+                _evaluation(made, plan, cell.grades, patch, salt, pool)
         _study(made, plan, patch)
     return made
 
@@ -127,7 +130,8 @@ def _run(made: Fabricated, plan: Plan, run_id: str, patch: pytest.MonkeyPatch, s
     (job.staging / f"step-{step}" / "model.safetensors").write_bytes(
         hashlib.sha256(f"{run_id}{salt}".encode()).digest() * 8
     )
-    write_rows(job.staging / "curves.jsonl.gz", [{"step": number, "reward": number / 4} for number in (1, 2, 3)])
+    curve = [{"step": number, "reward_mean": number / 4, "length_mean": 40.0 + number} for number in (1, 2, 3)]
+    (job.staging / "curves.jsonl").write_text("".join(json.dumps(row) + "\n" for row in curve), encoding="utf-8")
     events = EventLog(job.scratch / "events.jsonl")
     for number in (1, 2, 3):
         events.write(
@@ -136,7 +140,9 @@ def _run(made: Fabricated, plan: Plan, run_id: str, patch: pytest.MonkeyPatch, s
     job.publish(seeds=[run.seed], beside={"events.jsonl": events.path})
 
 
-def _evaluation(made: Fabricated, plan: Plan, grades: str, patch: pytest.MonkeyPatch, salt: str) -> None:
+def _evaluation(
+    made: Fabricated, plan: Plan, grades: str, patch: pytest.MonkeyPatch, salt: str, pool: GradingPool
+) -> None:
     subject_id, suite = grades.split("/")
     subject = parse_subject(subject_id)
     policy = made.manifest("runs", subject.run.id) if subject.run else made.manifest("models", subject.model)
@@ -162,7 +168,7 @@ def _evaluation(made: Fabricated, plan: Plan, grades: str, patch: pytest.MonkeyP
             {
                 "problem": f"{own['benchmark']}-{p}",
                 "sample": s,
-                "text": f"{salt}{subject_id}",
+                "text": _response(f"{salt}{subject_id}", own["benchmark"], p, s),
                 "tokens": 40 + p + s,
                 "finish": "stop",
             }
@@ -187,17 +193,7 @@ def _evaluation(made: Fabricated, plan: Plan, grades: str, patch: pytest.MonkeyP
             patch,
             spec=own_grade,
         )
-        verdicts = [_verdict(row, subject_id) for row in said]
-        write_rows(job.staging / "grades.jsonl.gz", verdicts)
-        correct = sum(row["correct"] for row in verdicts)
-        job.publish(
-            counts={
-                "samples": len(verdicts),
-                "correct": correct,
-                "status_correct": correct,
-                "status_incorrect": len(verdicts) - correct,
-            }
-        )
+        grade_member(job, samples[member], benchmark, pool)
         graded[member] = out
     benchmarks = {
         f"benchmark/{own['benchmark']}": made.manifest("datasets", own["benchmark"]) for own in spec["members"].values()
@@ -212,17 +208,10 @@ def _evaluation(made: Fabricated, plan: Plan, grades: str, patch: pytest.MonkeyP
     ).publish(parts=graded)
 
 
-def _verdict(row: dict[str, Any], subject: str) -> dict[str, Any]:
-    right = int(hashlib.sha256(f"{subject}{row['problem']}{row['sample']}".encode()).hexdigest(), 16) % 3 > 0
-    status = "correct" if right else "incorrect"
-    return {
-        **{key: row[key] for key in ("problem", "sample", "tokens", "finish")},
-        "correct": right,
-        "status": status,
-        "extracted": "4",
-        "rule": "exact",
-        "boxed": True,
-    }
+def _response(subject: str, benchmark: str, problem: int, sample: int) -> str:
+    """Right or wrong by chance, the same each time."""
+    drawn = int(hashlib.sha256(f"{subject}{benchmark}-{problem}{sample}".encode()).hexdigest(), 16)
+    return f"{subject}: \\boxed{{{problem + 2 if drawn % 3 else 99}}}"
 
 
 def _study(made: Fabricated, plan: Plan, patch: pytest.MonkeyPatch) -> None:
@@ -230,12 +219,8 @@ def _study(made: Fabricated, plan: Plan, patch: pytest.MonkeyPatch) -> None:
     inputs = {f"runs/{run.id}": made.manifest("runs", run.id) for run in spec.runs}
     inputs |= {f"grades/{cell.grades}": made.manifest("grades", *cell.grades.split("/")) for cell in spec.cells}
     job = _job(made, plan, "aggregate", "study", NAME, NAME, made.manifest("studies", NAME), inputs, patch)
-    (job.staging / "tables").mkdir()
-    rows = [row.texts() for row in rows_of(spec, made.results)]
-    lines = [
-        ",".join(COLUMNS),
-        *(",".join(f'"{row[name]}"' if "," in row[name] else row[name] for name in COLUMNS) for row in rows),
-    ]
-    (job.staging / "tables" / "main.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (job.staging / "ledger.json").write_text("{}\n", encoding="utf-8")
+    for path, text in tabulate(spec, made.results).texts().items():
+        (job.staging / path).parent.mkdir(exist_ok=True)
+        (job.staging / path).write_text(text, encoding="utf-8")
+    (job.staging / "report.html").write_text("<p>A page</p>", encoding="utf-8")
     job.publish()

@@ -1,4 +1,4 @@
-"""A study whose manifests are in git is what the version that its page names computes: a clone of that has nothing to do.
+"""Every published study can be checked in a clone, and is what the version that its page names computes: nothing is left to do.
 
 Not this version: a study that trained for hours must not stop a change of the grader. Its page says who computed it.
 """
@@ -16,13 +16,23 @@ from pathlib import Path
 import pytest
 from checkout import ROOT, Checkout
 
+from verizero.tracking.open_bundle import opened
+from verizero.tracking.unbundling import bring_into
+
+JOB_PYTHON = ROOT / ".venv/jobs/bin/python"
+needs_algebra = pytest.mark.skipif(not JOB_PYTHON.is_file(), reason="the jobs' environment is not here")
+
 
 def tracked(*paths: str) -> list[str]:
     done = subprocess.run(["git", "ls-files", "-z", *paths], cwd=ROOT, capture_output=True, text=True, check=True)
     return [name for name in done.stdout.split("\0") if name]
 
 
-STUDIES = sorted({Path(name).parts[2] for name in tracked("results/studies/*/manifest.json")})
+STUDIES = sorted({Path(name).parts[2] for name in tracked("results/published/*/bundle.json")})
+
+
+def bundle(study: str) -> str:
+    return f"results/published/{study}"
 
 
 def page(study: str) -> str:
@@ -38,9 +48,10 @@ def computed_by(study: str, tmp_path: Path) -> Checkout:
     assert archive.returncode == 0, f"{archive.stderr.decode()}; a shallow clone lacks it: git fetch --unshallow"
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(tmp_path, filter="fully_trusted")
-    shutil.rmtree(tmp_path / "results")
-    copy_tracked(tmp_path, "results")
-    return Checkout(tmp_path, str(ROOT / ".venv/jobs/bin/python"))
+    shutil.rmtree(tmp_path / "results", ignore_errors=True)
+    with opened(ROOT / bundle(study)) as published:
+        assert not bring_into(tmp_path / "results", published).left
+    return Checkout(tmp_path, str(JOB_PYTHON))
 
 
 def copy_tracked(root: Path, *paths: str) -> None:
@@ -54,11 +65,43 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """The tracked files as they are here, and nothing else."""
     root = tmp_path_factory.mktemp("clone")
     copy_tracked(root)
-    return Checkout(root, str(ROOT / ".venv/jobs/bin/python"))
+    return Checkout(root, str(JOB_PYTHON))
+
+
+def audit(clone: Checkout, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(JOB_PYTHON), "scripts/audit.py", *arguments]
+    return subprocess.run(command, cwd=clone.root, capture_output=True, text=True, check=False)
 
 
 def test_a_study_is_published() -> None:
-    assert STUDIES
+    assert STUDIES, (
+        "git has no results/published/NAME/bundle.json; `scripts/publish.py NAME` and `git add` publish a study"
+    )
+
+
+@needs_algebra
+@pytest.mark.parametrize("study", STUDIES)
+def test_it_verifies_in_a_clone(clone: Checkout, study: str) -> None:
+    done = audit(clone, bundle(study), "--verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"VERIFIED: study `{study}`"
+
+
+@needs_algebra
+@pytest.mark.parametrize("study", STUDIES)
+def test_one_edited_byte_in_a_published_sample_is_named(clone: Checkout, study: str) -> None:
+    folder = clone.root / bundle(study)
+    file = min(folder.glob("samples/**/samples.jsonl.gz"))
+    whole = file.read_bytes()
+    edited = bytearray(whole)
+    edited[len(edited) // 2] ^= 1
+    file.write_bytes(edited)
+    try:
+        done = audit(clone, bundle(study), "--verify")
+    finally:
+        file.write_bytes(whole)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"BROKEN: {file.relative_to(clone.root)} has SHA-256")
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -70,19 +113,20 @@ def test_a_restored_clone_of_its_version_has_nothing_to_do(computed_by: Checkout
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_what_this_version_would_do_again_the_page_says(clone: Checkout, study: str) -> None:
-    done = clone.program("scripts/restore.py", "--study", study)
+    done = clone.program("scripts/restore.py", "--from", bundle(study))
     assert all("made by another version of" in line for line in done.stdout.splitlines()), done.stdout
     assert ("would train again" in page(study)) == ("version of train.py" in done.stdout)
 
 
+@needs_algebra
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_cell_has_a_whole_chain_of_manifests(clone: Checkout, study: str) -> None:
-    table = f"results/studies/{study}/tables/main.csv"
+    table = f"{bundle(study)}/studies/{study}/tables/main.csv"
     rows = list(csv.DictReader((clone.root / table).read_text().splitlines()))
     assert rows
     for row in (rows[0], rows[-1]):
         where = ",".join(f"{name}={row[name]}" for name in list(row)[:8] if row[name])
-        done = clone.program("scripts/audit.py", table, "--where", where)
+        done = audit(clone, table, "--where", where, "--verify")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "MISSING" not in done.stdout
 
@@ -92,5 +136,5 @@ def test_the_page_shows_rows_of_the_tables_that_were_computed(clone: Checkout, s
     shown = re.findall(r"<!-- (tables/\S+\.md) -->\n(.*?)<!-- end -->", page(study), re.DOTALL)
     assert shown
     for name, text in shown:
-        lines = (clone.root / "results" / "studies" / study / name).read_text(encoding="utf-8").splitlines()
+        lines = (clone.root / bundle(study) / "studies" / study / name).read_text(encoding="utf-8").splitlines()
         assert set(text.splitlines()) <= set(lines), f"{name} has other rows"

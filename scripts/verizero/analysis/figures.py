@@ -3,72 +3,42 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from verizero.analysis.cells import Row
-from verizero.analysis.curves import Curve, curve_rows, mean_curve, running_mean, window_of
+from verizero.analysis.curves import Curve, mean_curve, running_mean, window_of
+from verizero.analysis.figure_data import LENGTHS, Curves, PlannedFigure
 from verizero.analysis.plotting import BASE, INK, colours, label_ends, new_figure, save
 from verizero.analysis.tables import percent
-from verizero.config.spec import PlannedRun, StudySpec
+from verizero.config.spec import StudySpec
 
-Curves = Mapping[str, Sequence[Curve]]
-LENGTHS = ("length_correct_mean", "length_incorrect_mean")
 MAX_ROWS = 36
 """Rows of dots in one figure."""
 
 
-def draw_all(spec: StudySpec, curves: Curves, rows: Sequence[Row], folder: Path) -> list[str]:
-    """Every figure of the study, as `<name>.png`, `.svg` and `.csv`; their names, the overview first.
-
-    A study with several models, training sets or templates gets one set of figures for each; `overview` shows the first.
-    """
-    places = list(dict.fromkeys(_place(run) for run in spec.runs))
+def draw_all(spec: StudySpec, figures: Sequence[PlannedFigure], folder: Path) -> None:
+    """Every figure of the study, as `<name>.png`, `.svg` and `.csv`."""
     palette = colours([run.optimizer for run in spec.runs])
-    names = []
-    for i, place in enumerate(places):
-        ending = "" if len(places) == 1 else "." + ".".join(place)
-        own = {metric: [curve for curve in found if _place(curve.run) == place] for metric, found in curves.items()}
-        final = final_rows(rows, place)
-        if i == 0:
-            names.append(_overview(spec, own, final, palette, folder))
-        if any(own.values()):
-            names.append(_reward(own, palette, folder, f"reward{ending}"))
-            names.append(_lengths(own, palette, folder, f"length{ending}"))
-        for name, metric, title in (
-            ("accuracy", "avg@", "Accuracy"),
-            ("length_incorrect", "length_incorrect", "Length of incorrect responses (tokens)"),
-        ):
-            shown = [row for row in final if row.metric.startswith(metric)]
-            if any(row.estimate.estimate is not None for row in shown):
-                names.append(_final(shown, spec.confidence, palette, folder, f"final_{name}{ending}", title))
-    return names
+    for one in figures:
+        match one.kind:
+            case "overview":
+                drawn = _overview(spec, one, palette)
+            case "reward":
+                drawn = _reward(one.curves, palette)
+            case "length":
+                drawn = _lengths(one.curves, palette)
+            case "final":
+                drawn = _final(one, spec.confidence, palette)
+        save(drawn, folder, one.name, one.rows())
 
 
-def final_rows(rows: Sequence[Row], place: tuple[str, str, str]) -> list[Row]:
-    """The rows at the last checkpoint of the place's optimizers, and of its base model under the same members."""
-    model, train_set, template = place
-    trained = [
-        row
-        for row in rows
-        if (row.key.model, row.key.train_set) == (model, train_set) and row.key.template.split("/")[0] == template
-    ]
-    last = {
-        name: max(row.key.checkpoint for row in trained if row.key.optimizer == name)
-        for name in {row.key.optimizer for row in trained}
-    }
-    trained = [row for row in trained if row.key.checkpoint == last[row.key.optimizer]]
-    members = {(row.suite, row.member) for row in trained}
-    return [
-        row for row in rows if not row.key.optimizer and row.key.model == model and (row.suite, row.member) in members
-    ] + trained
-
-
-def _overview(spec: StudySpec, curves: Curves, final: Sequence[Row], palette: dict[str, str], folder: Path) -> str:
-    shown = [row for row in final if row.metric.startswith("avg@") and row.estimate.estimate is not None]
+def _overview(spec: StudySpec, one: PlannedFigure, palette: dict[str, str]) -> Figure:
+    curves, shown = one.curves, one.shown
     seeds = sorted({run.seed for run in spec.runs})
     figure = new_figure(13.2, max(4.3, 1.9 + 0.28 * len(shown)))
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.05))
@@ -90,20 +60,18 @@ def _overview(spec: StudySpec, curves: Curves, final: Sequence[Row], palette: di
         fontsize=8,
         color=BASE,
     )
-    save(figure, folder, "overview", dot_rows(shown))
-    return "overview"
+    return figure
 
 
-def _reward(curves: Curves, palette: dict[str, str], folder: Path, name: str) -> str:
+def _reward(curves: Curves, palette: dict[str, str]) -> Figure:
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     _lines(axes, curves["reward_mean"], palette)
     axes.set(title="Mean reward of a step's completions", xlabel="step")
-    save(figure, folder, name, curve_rows({"reward_mean": curves["reward_mean"]}))
-    return name
+    return figure
 
 
-def _lengths(curves: Curves, palette: dict[str, str], folder: Path, name: str) -> str:
+def _lengths(curves: Curves, palette: dict[str, str]) -> Figure:
     figure = new_figure(11.4, 4)
     panels = figure.subplots(1, 3)
     titles = ("Correct responses (tokens)", "Incorrect responses (tokens)", "Share cut at the limit")
@@ -113,18 +81,15 @@ def _lengths(curves: Curves, palette: dict[str, str], folder: Path, name: str) -
             axes.set_ylim(0, max(0.02, 1.1 * highest))
         _lines(axes, curves[metric], palette)
         axes.set(title=title, xlabel="step")
-    save(figure, folder, name, curve_rows({metric: curves[metric] for metric in (*LENGTHS, "truncated_share")}))
-    return name
+    return figure
 
 
-def _final(rows: Sequence[Row], confidence: float, palette: dict[str, str], folder: Path, name: str, title: str) -> str:
-    shown = [row for row in rows if row.estimate.estimate is not None]
-    figure = new_figure(7.2, max(2.2, 1.1 + 0.3 * min(len(shown), MAX_ROWS)))
+def _final(one: PlannedFigure, confidence: float, palette: dict[str, str]) -> Figure:
+    figure = new_figure(7.2, max(2.2, 1.1 + 0.3 * min(len(one.shown), MAX_ROWS)))
     axes = figure.subplots()
-    _dots(axes, shown, palette)
-    axes.set_title(f"{title}, {percent(confidence)} intervals", loc="left")
-    save(figure, folder, name, dot_rows(shown))
-    return name
+    _dots(axes, one.shown, palette)
+    axes.set_title(f"{one.title}, {percent(confidence)} intervals", loc="left")
+    return figure
 
 
 def _lines(
@@ -212,22 +177,3 @@ def _dots(axes: Axes, rows: Sequence[Row], palette: dict[str, str]) -> None:
     axes.set_ylim(at - 0.6, -1.35)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-
-
-def dot_rows(rows: Sequence[Row]) -> list[dict[str, str]]:
-    """What a figure of dots shows."""
-    return [
-        {
-            **row.texts(),
-            **{
-                "by_seed": " ".join(
-                    f"{seed}:{value:.6f}" for seed, value in row.estimate.by_seed.items() if seed is not None
-                )
-            },
-        }
-        for row in rows
-    ]
-
-
-def _place(run: PlannedRun) -> tuple[str, str, str]:
-    return run.model, run.train_set, run.template

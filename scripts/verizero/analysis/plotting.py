@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from verizero.analysis.figure_data import figure_csv
 
 INK, FAINT, BASE = "#222222", "#d9d9d9", "#6f6f6f"
 # Okabe and Ito's palette, told apart by colour-blind readers (https://jfly.uni-koeln.de/color/), darkest first.
@@ -79,7 +80,4 @@ def save(figure: Figure, folder: Path, name: str, rows: Sequence[dict[str, str]]
     folder.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_png(folder / f"{name}.png", metadata={"Software": None})
     FigureCanvasSVG(figure).print_svg(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
-    with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]) if rows else ["empty"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    (folder / f"{name}.csv").write_text(figure_csv(rows), encoding="utf-8")

@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from verizero.analysis.cells import COLUMNS, Row, decimal_text
 from verizero.analysis.paired import Difference
@@ -111,11 +110,13 @@ class Table:
             ]
         )
 
-    def write(self, folder: Path, before: str = "") -> None:
-        """The table's three files; `before` stands above it in the Markdown."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for ending, text in (("csv", self.csv()), ("md", before + self.markdown()), ("tex", self.latex())):
-            (folder / f"{self.name}.{ending}").write_text(text, encoding="utf-8")
+    def texts(self, before: str = "") -> dict[str, str]:
+        """The table's three files by name; `before` stands above it in the Markdown."""
+        return {
+            f"{self.name}.csv": self.csv(),
+            f"{self.name}.md": before + self.markdown(),
+            f"{self.name}.tex": self.latex(),
+        }
 
 
 def main_table(rows: Sequence[Row], confidence: float) -> Table:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, RootModel
 from pydantic_core import PydanticUndefined
 
+from verizero.artifacts.bundle import Bundle
 from verizero.artifacts.manifest import Manifest
 from verizero.artifacts.record import Record
 from verizero.config import optimizers, sources, spec, study
@@ -51,6 +52,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "template": optimizers.Template,
     "manifest": Manifest,
     "record": Record,
+    "bundle": Bundle,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from verizero.artifacts.errors import UserError
@@ -46,14 +47,23 @@ class Audit:
         return found
 
 
-def audit(row: TableRow, verified: bool) -> Audit:
-    """Follow a row down; with `verified`, check every link as well."""
-    return Audit(row, chain(row), differences(row), verify(row) if verified else None)
+def audit(row: TableRow, verified: bool, bundle: Path | None = None) -> Audit:
+    """Follow a row down; with `verified`, check every link as well.
+
+    Args:
+        bundle: the published study that the row's results were unpacked from.
+    """
+    found = differences(row, bundle.resolve().parent if bundle else row.results)
+    return Audit(row, chain(row), found, verify(row, published=bundle is not None) if verified else None)
 
 
-def differences(row: TableRow) -> list[str]:
-    """What of the chain would be made another way today; nothing where there is no config to compare with."""
-    plan = plan_of(row.results, row.study.path.parent.name)
+def differences(row: TableRow, results: Path) -> list[str]:
+    """What of the chain would be made another way today; nothing where there is no config to compare with.
+
+    Args:
+        results: a folder inside the checkout whose config is meant.
+    """
+    plan = plan_of(results, row.study.path.parent.name)
     if plan is None:
         return []
     said: list[str] = []

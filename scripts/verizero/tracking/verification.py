@@ -9,10 +9,13 @@ from pathlib import Path
 from verizero.analysis.cells import recompute
 from verizero.artifacts.canonical import sha256_file
 from verizero.artifacts.errors import UserError
-from verizero.artifacts.manifest import broken_files, digest_of, payload_folder
+from verizero.artifacts.files import FileEntry, describe, folder_md5
+from verizero.artifacts.manifest import PayloadFile, bring_back, digest_of, payload_folder
 from verizero.tracking.chain import DAMAGE
+from verizero.tracking.contents import left_out
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.table import Source, TableRow
+from verizero.tracking.tally import Gone
 
 
 @dataclass
@@ -24,6 +27,9 @@ class Verification:
         absent: payload folders that are not here, so that they could not be hashed.
         beside: files of the study, other than the table, that are not here; the number does not follow from them.
         artifacts, files: how many manifests were checked and how many files hashed.
+        published: whether what is never published may be elsewhere, and everything else must be here.
+        graded: the manifests of the data sets that samples answer.
+        gone: files that are elsewhere because they are not published.
     """
 
     broken: str | None = None
@@ -31,6 +37,9 @@ class Verification:
     beside: list[Path] = field(default_factory=list)
     artifacts: int = 0
     files: int = 0
+    published: bool = False
+    graded: frozenset[Path] = frozenset()
+    gone: list[Gone] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -44,16 +53,23 @@ class Verification:
         done = f"{self.artifacts} manifests and {self.files} files are what they should be"
         if self.beside:
             done += f" ({len(self.beside)} other files of the study are not here, for example {self.beside[0].name})"
+        if self.gone:
+            done += f"; {len(self.gone)} files that are not published (weights, for example) are not here"
         if self.absent:
             command = f"dvc pull {' '.join(f'{path}.dvc' for path in self.absent)}"
             return f"NOT VERIFIED: {len(self.absent)} payloads are not here; `{command}` brings them ({done})"
         return f"VERIFIED: {done}, and the grades give the same estimate and interval"
 
 
-def verify(row: TableRow) -> Verification:
-    """Check everything that a row follows from, from the table downwards; stops at the first broken link."""
-    found = Verification()
+def verify(row: TableRow, published: bool = False) -> Verification:
+    """Check everything that a row follows from, from the table downwards; stops at the first broken link.
+
+    Args:
+        published: whether the row is of a bundle, which has no weights.
+    """
+    found = Verification(published=published)
     try:
+        found.graded = frozenset(source.grades.upstream()["benchmark"].path for source in row.sources)
         found.broken = next(_broken(row, found), None)
     except UserError as error:
         found.broken = str(error)
@@ -65,7 +81,7 @@ def verify(row: TableRow) -> Verification:
 def _broken(row: TableRow, found: Verification) -> Iterator[str]:
     study = row.study
     yield from _edited_table(row)
-    yield from _own(study, found)
+    yield from own(study, found)
     if not row.sources:
         yield f"{row.table}: no grades of this row are here"
     checked = {study.path}
@@ -105,12 +121,12 @@ def _suite(study: Artifact, source: Source, found: Verification, checked: set[Pa
     used = {artifact.path: study.manifest.inputs[name] for name, artifact in study.upstream().items()}
     if suite.path not in used:
         yield f"{suite.path} is not among the inputs of {study.path}"
-    yield from _at(suite, used[suite.path], study, found)
+    yield from at(suite, used[suite.path], study, found)
     checked.add(suite.path)
-    yield from _at(grades, suite.manifest.parts[source.member], suite, found)
+    yield from at(grades, suite.manifest.parts[source.member], suite, found)
     checked.add(grades.path)
     samples_suite = suite.upstream()["samples"]
-    yield from _at(samples_suite, suite.manifest.inputs["samples"], suite, found)
+    yield from at(samples_suite, suite.manifest.inputs["samples"], suite, found)
     checked.add(samples_suite.path)
     member = grades.upstream()["samples"]
     listed = samples_suite.manifest.parts.get(source.member)
@@ -128,27 +144,28 @@ def _below(artifact: Artifact, found: Verification, checked: set[Path]) -> Itera
         wanted = artifact.manifest.inputs[name]
         if other.path not in checked:
             checked.add(other.path)
-            yield from _at(other, wanted, artifact, found)
+            yield from at(other, wanted, artifact, found)
             yield from _below(other, found, checked)
         elif digest_of(other.path) != wanted:
-            yield _other(other, artifact)
+            yield other_version(other, artifact)
 
 
-def _at(artifact: Artifact, wanted: str, consumer: Artifact, found: Verification) -> Iterator[str]:
+def at(artifact: Artifact, wanted: str, consumer: Artifact, found: Verification) -> Iterator[str]:
     """An artifact where a consumer expects it: there, well-formed, the one that was used, and whole."""
     if not artifact.path.is_file():
         yield f"{artifact.path} is missing; {consumer.path} was made from it"
     _ = artifact.manifest
     if digest_of(artifact.path) != wanted:
-        yield _other(artifact, consumer)
-    yield from _own(artifact, found)
+        yield other_version(artifact, consumer)
+    yield from own(artifact, found)
 
 
-def _other(artifact: Artifact, consumer: Artifact) -> str:
+def other_version(artifact: Artifact, consumer: Artifact) -> str:
+    """The sentence about an artifact that is not the one its consumer was made from."""
     return f"{artifact.path} is not the one that {consumer.path} was made from: its SHA-256 is {digest_of(artifact.path)[:16]}…"
 
 
-def _own(artifact: Artifact, found: Verification) -> Iterator[str]:
+def own(artifact: Artifact, found: Verification) -> Iterator[str]:
     """The manifest follows its schema, the record is of this manifest, and the files are the ones listed."""
     manifest, record = artifact.manifest, artifact.record
     if record.manifest_sha256 != digest_of(artifact.path):
@@ -156,23 +173,52 @@ def _own(artifact: Artifact, found: Verification) -> Iterator[str]:
     for name, digest in record.files.items():
         file = artifact.path.parent / name
         if not file.is_file():
-            found.absent.append(file)
+            reason = left_out(manifest.kind, name, artifact.path in found.graded)
+            if found.published and reason:
+                found.gone.append(Gone(file, None, digest, reason))
+            else:
+                found.absent.append(file)
         elif sha256_file(file) != digest:
             yield f"{file} has another SHA-256 than record.json says"
-    payload = payload_folder(artifact.path, manifest.kind)
-    gone = [payload / entry.path for entry in manifest.files if not (payload / entry.path).is_file()]
-    if manifest.kind == "study":
-        # Figures and the report stand beside the number, not below it: a clone may lack them, but they may not differ.
-        found.beside += gone
-        found.files += len(manifest.files) - len(gone)
-        yield from (
-            f"{payload / entry.path} has another SHA-256 than {artifact.path} says"
-            for entry in manifest.files
-            if payload / entry.path not in gone and sha256_file(payload / entry.path) != entry.sha256
-        )
-    elif manifest.files and not payload.exists():
-        found.absent.append(payload)
-    else:
-        yield from broken_files(artifact.path)
-        found.files += len(manifest.files)
+    yield from _payload(artifact, found)
     found.artifacts += 1
+
+
+def _payload(artifact: Artifact, found: Verification) -> Iterator[str]:
+    """Every file of the payload that is here is the one listed; what is not here is broken, absent or not published."""
+    manifest = artifact.manifest
+    payload = payload_folder(artifact.path, manifest.kind)
+    for entry in manifest.files:
+        file = payload / entry.path
+        if not file.is_file():
+            yield from _gone(artifact, entry, payload, found)
+            continue
+        if (seen := describe(file, payload)).sha256 != entry.sha256:
+            yield (
+                f"{file} has another SHA-256 than {artifact.path} says"
+                if manifest.kind == "study"
+                else f"{file} has SHA-256 {seen.sha256[:16]}…, its manifest says {entry.sha256[:16]}…"
+            )
+        elif seen.md5 != entry.md5 or seen.size != entry.size:
+            yield f"{artifact.path}: size and MD5 of {entry.path} are not those of the file with its SHA-256"
+        found.files += 1
+    if (
+        manifest.files
+        and folder_md5(FileEntry(**entry.model_dump()) for entry in manifest.files) != manifest.payload_md5
+    ):
+        yield f"{artifact.path}: payload_md5 does not follow from the files it lists"
+
+
+def _gone(artifact: Artifact, entry: PayloadFile, payload: Path, found: Verification) -> Iterator[str]:
+    file, kind = payload / entry.path, artifact.manifest.kind
+    reason = left_out(kind, entry.path, artifact.path in found.graded)
+    if found.published and reason:
+        found.gone.append(Gone(file, entry.size, entry.sha256, reason))
+    elif kind == "study" and not found.published:
+        # Figures and the report stand beside the number, not below it: a clone may lack them, but they may not differ.
+        found.beside.append(file)
+    elif reason or not payload.exists():
+        if payload not in found.absent:
+            found.absent.append(payload)
+    else:
+        yield f"{file} is missing; {bring_back(artifact.path)}"

@@ -1,0 +1,99 @@
+"""All that a study's tables, figures' data and ledger say, computed from its grades and curves alone.
+
+`aggregate` writes it and the audit computes it again: one function for both, so that they cannot come apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verizero.analysis.cells import Row, rows_of_groups
+from verizero.analysis.curves import read_curves
+from verizero.analysis.figure_data import PlannedFigure, figure_csv, planned_figures
+from verizero.analysis.ledger import ledger
+from verizero.analysis.paired import Difference, changes_from_base, optimizer_pairs
+from verizero.analysis.reading import Group, MemberGrades, groups_of
+from verizero.analysis.summary import findings, reading_rule
+from verizero.analysis.tables import Table, change_table, main_table, paired_table, seed_table, status_table
+from verizero.config.spec import StudySpec
+
+
+@dataclass(frozen=True)
+class Tabulation:
+    """A study in numbers.
+
+    Attributes:
+        graded: each group with the grades of each seed.
+        rows, pairs, changes: the estimates, the optimizers' differences, the checkpoints' differences from their base.
+        findings: what follows, in sentences.
+        tables: main, paired, change, seeds, statuses.
+        figures: what each figure shows.
+        ledger: every planned run and suite with its state.
+    """
+
+    spec: StudySpec
+    graded: Sequence[tuple[Group, Mapping[int | None, MemberGrades]]]
+    rows: Sequence[Row]
+    pairs: Sequence[Difference]
+    changes: Sequence[Difference]
+    findings: Sequence[str]
+    tables: Sequence[Table]
+    figures: Sequence[PlannedFigure]
+    ledger: dict[str, Any]
+
+    def table_texts(self) -> dict[str, str]:
+        """The tables' files: path below the study's folder -> content."""
+        found: dict[str, str] = {}
+        for table in self.tables:
+            texts = table.texts(self._above() if table.name == "main" else "")
+            found |= {f"tables/{name}": text for name, text in texts.items()}
+        return found
+
+    def ledger_text(self) -> str:
+        """The content of `ledger.json`."""
+        return json.dumps(self.ledger, indent=1, sort_keys=True) + "\n"
+
+    def texts(self) -> dict[str, str]:
+        """Every text file that follows from grades and curves: path below the study's folder -> content."""
+        figures = {f"figures/{one.name}.csv": figure_csv(one.rows()) for one in self.figures}
+        return {**self.table_texts(), **figures, "ledger.json": self.ledger_text()}
+
+    def _above(self) -> str:
+        """Question, reading rule and findings, which stand above the main table for readers."""
+        said = "".join(f"- {sentence}\n" for sentence in self.findings)
+        return f"# {self.spec.question}\n\n{reading_rule(self.spec.confidence)}\n\n{said}\n"
+
+
+def tabulate(spec: StudySpec, results: Path) -> Tabulation:
+    """Read a study's grades and curves and compute all its numbers; what is not there is shown as missing.
+
+    Raises:
+        UserError: an input is damaged, or its payload is absent.
+    """
+    graded = [(group, group.read()) for group in groups_of(spec.cells, results)]
+    curves = read_curves(spec, results)
+    rows = rows_of_groups(graded, spec.confidence)
+    pairs = optimizer_pairs(graded, spec.confidence)
+    changes = changes_from_base(graded, spec.confidence)
+    tables = [
+        main_table(rows, spec.confidence),
+        paired_table(pairs, spec.confidence),
+        change_table(changes, spec.confidence),
+        seed_table(rows),
+        status_table(graded),
+    ]
+    return Tabulation(
+        spec,
+        graded,
+        rows,
+        pairs,
+        changes,
+        findings(rows, changes, pairs, spec.confidence),
+        tables,
+        planned_figures(spec, curves, rows),
+        ledger(spec, results),
+    )

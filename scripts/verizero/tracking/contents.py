@@ -1,0 +1,49 @@
+"""What of a study is published and what is left elsewhere: the one place that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from verizero.analysis.curves import CURVES_FILE
+from verizero.artifacts.bundle import Reason
+from verizero.artifacts.manifest import Kind
+from verizero.tracking.lineage import Artifact
+from verizero.tracking.study import EVENTS
+
+REASONS: dict[Reason, str] = {
+    "weights": "weights, tokenizers and what else a model or a checkpoint is made of: no number is computed from them without sampling again",
+    "problems": "problems that no published sample answers, such as training sets: their own jobs make them again from their source",
+    "drawings": "pictures and the report: they show what the tables and the figures' data say, and `aggregate` draws them again without weights",
+    "tracking": "where the DVC and MLflow of the machine that computed it have the study",
+}
+
+
+def left_out(kind: Kind, path: str, graded: bool) -> Reason | None:
+    """Why a file of an artifact is not published; None when it is.
+
+    Everything is published from which a number of a table follows (samples, verdicts, the problems that they are graded
+    against, training curves), and what the study itself says in text.
+
+    Args:
+        kind: of the artifact.
+        path: of the file, inside its payload or beside its manifest.
+        graded: for a data set, whether samples of the study answer its problems.
+    """
+    match kind:
+        case "model" | "run":
+            return None if path in (CURVES_FILE, EVENTS) else "weights"
+        case "dataset":
+            return None if graded else "problems"
+        case "study":
+            return None if path.endswith((".csv", ".md", ".tex", ".json")) else "drawings"
+        case "tracking":
+            return "tracking"
+    return None
+
+
+def graded_benchmarks(artifacts: Iterable[Artifact]) -> frozenset[Path]:
+    """The manifests of the data sets that samples answer."""
+    return frozenset(
+        artifact.upstream()["benchmark"].path for artifact in artifacts if artifact.manifest.kind == "samples"
+    )
