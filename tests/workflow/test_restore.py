@@ -104,6 +104,16 @@ def test_a_run_made_by_other_code_is_left_alone(clone: Checkout) -> None:
     assert "models/tiny" not in planned(clone)
 
 
+def test_what_is_left_alone_is_due_also_where_its_files_are_newer(clone: Checkout) -> None:
+    for name in ("scripts/train.py", "scripts/aggregate.py"):
+        (clone.root / name).write_text((clone.root / name).read_text() + "\nEDITED = 1\n")
+    for at, kind in enumerate(("datasets", "models", "runs", "samples", "grades", "studies"), start=1):
+        for manifest in (clone.root / "results" / kind).rglob("manifest.json"):
+            os.utime(manifest, (at, at))
+    restored(clone)
+    assert {f"runs/{SEED_1}", "studies/demo"} <= planned(clone)
+
+
 def test_a_changed_upstream_manifest_is_not_taken_for_the_old_one(clone: Checkout) -> None:
     folder = clone.root / "results" / "datasets" / "sums"
     manifest = json.loads((folder / "manifest.json").read_text())

@@ -93,5 +93,17 @@ def _remember(workflow: Any, objection: Callable[[PlannedJob], str | None]) -> R
             workflow.async_run(workflow.persistence.finished(job))
             found.done.append(output)
         else:
+            if output.is_file():
+                _remember_as_stale(workflow, job, reason)
             found.left.append((output, reason))
     return found
+
+
+def _remember_as_stale(workflow: Any, job: Any, reason: str) -> None:
+    """Without a record Snakemake compares times alone, and takes an old output that is newer than its inputs as made."""
+    params = workflow.persistence._params(job)  # one list for each job, which `finished` writes
+    params.append(repr(reason))
+    try:
+        workflow.async_run(workflow.persistence.finished(job))
+    finally:
+        params.pop()
