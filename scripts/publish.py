@@ -5,10 +5,9 @@
     .venv/jobs/bin/python scripts/publish.py demo --weights-at URL      say where the weights are
 
 The study is audited as a whole first (`audit.py results/studies/NAME --verify`); one that is not finished, or in which a link is
-broken, is refused with the first reason. The bundle has the layout of results/: manifests, records, samples, grades, the problems
-that they answer, training curves, tables and figures' data, and bundle.json, which lists all of them and what is elsewhere:
-weights, training sets, pictures. Problems are published with their text: bundle.json names the source and the licence of each set,
-so look at it before you commit. The same study gives the same bundle. Nothing is half-written: the folder appears when it is whole.
+broken, is refused with the first reason. The bundle has the layout of results/: manifests, records, samples, grades, the golds
+that they are graded against, training curves, tables and figures' data, and bundle.json, which lists all of them and what is
+elsewhere: weights, texts of problems, pictures. A completion may quote its problem: look before you commit. The same study gives the same bundle. Nothing is half-written: the folder appears when it is whole.
 
     git add results/published/demo
     .venv/jobs/bin/python scripts/audit.py results/published/demo --verify            what anybody can do with a clone
@@ -74,7 +73,7 @@ def main() -> None:
         print(f"left elsewhere: {WHAT[reason]} ({how_many(number, size)})")
     for problems in bundle.problems:
         kind = problems.source.get("kind", "unknown source")
-        print(f"problems of {problems.benchmark}: {kind}, licence {problems.licence or 'not stated'}", file=sys.stderr)
+        print(f"golds of {problems.benchmark}: {kind}, licence {problems.licence or 'not stated'}", file=sys.stderr)
 
 
 def _registry() -> Registry | None:

@@ -29,7 +29,7 @@ SUBJECT = "tiny.sums.plain.dr-grpo-toy.s2@120/toy/sums-id.plain.sampled-toy"
 FILES = {
     "samples": f"samples/{SUBJECT}/payload/samples.jsonl.gz",
     "grades": f"grades/{SUBJECT}/payload/grades.jsonl.gz",
-    "problems": "datasets/sums-id/payload/problems.jsonl.xz",
+    "golds": "datasets/sums-id/golds.jsonl.xz",
     "curves": "runs/tiny.sums.plain.dr-grpo-toy.s2/payload/curves.jsonl.xz",
     "events": "runs/tiny.sums.plain.dr-grpo-toy.s2/events.jsonl.xz",
     "table": f"studies/{NAME}/tables/main.csv",

@@ -13,28 +13,27 @@ from verizero.tracking.study import EVENTS
 
 REASONS: dict[Reason, str] = {
     "weights": "weights, tokenizers and what else a model or a checkpoint is made of: no number is computed from them without sampling again",
-    "problems": "problems that no published sample answers, such as training sets: their own jobs make them again from their source",
+    "problems": "texts of problems, which belong to their authors: their own jobs make them again from their source",
     "drawings": "pictures and the report: they show what the tables and the figures' data say, and `aggregate` draws them again without weights",
     "tracking": "where the DVC and MLflow of the machine that computed it have the study",
 }
 
 
-def left_out(kind: Kind, path: str, graded: bool) -> Reason | None:
+def left_out(kind: Kind, path: str) -> Reason | None:
     """Why a file of an artifact is not published; None when it is.
 
-    Everything is published from which a number of a table follows (samples, verdicts, the problems that they are graded
-    against, training curves), and what the study itself says in text.
+    Everything is published from which a number of a table follows (samples, verdicts, training curves), and what the study
+    itself says in text. Of the problems only the accepted answers are, in a file of their own (`golds`).
 
     Args:
         kind: of the artifact.
         path: of the file, inside its payload or beside its manifest.
-        graded: for a data set, whether samples of the study answer its problems.
     """
     match kind:
         case "model" | "run":
             return None if path in (CURVES_FILE, EVENTS) else "weights"
         case "dataset":
-            return None if graded else "problems"
+            return "problems"
         case "study":
             return None if path.endswith((".csv", ".md", ".tex", ".json")) else "drawings"
         case "tracking":

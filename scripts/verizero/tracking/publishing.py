@@ -15,9 +15,12 @@ from verizero.artifacts.bundle import FILE, PACKED, Bundle, FileElsewhere, Probl
 from verizero.artifacts.canonical import sha256_file
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.files import sync_folder
+from verizero.artifacts.manifest import PAYLOAD
 from verizero.config.registry import Registry
+from verizero.problems.problem import read_problems
 from verizero.tracking.bundle_verification import tracking_of
 from verizero.tracking.contents import REASONS, graded_benchmarks, left_out
+from verizero.tracking.golds import GOLDS, golds_text
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.open_bundle import opened
 from verizero.tracking.study_verification import not_planned, read_study_spec, verify_study
@@ -66,7 +69,7 @@ def publish(
     if target.exists() and not replace:
         raise UserError(f"{target} is there already; --replace publishes the study anew in its place")
     artifacts = _verified(results, name, workers)
-    sources = [source for artifact in artifacts for source in _files(artifact, graded_benchmarks(artifacts))]
+    sources = [source for artifact in artifacts for source in _files(artifact)]
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{name}.*"):  # of a call that was killed
         shutil.rmtree(left)
@@ -74,6 +77,9 @@ def publish(
     try:
         staging.chmod(0o755)
         stored = [_store(source, staging) for source in sources if source.reason is None]
+        for benchmark in sorted(graded_benchmarks(artifacts)):
+            text = golds_text(read_problems(benchmark.parent / PAYLOAD / "problems.jsonl"))
+            stored.append(_write(f"{benchmark.parent.relative_to(results).as_posix()}/{GOLDS}", text.encode(), staging))
         bundle = _bundle(artifacts, sources, stored, registry, weights_at, remote)
         (staging / FILE).write_text(bundle.text(), encoding="utf-8")
         _check_size(stored, len(bundle.text().encode()), limit, target)
@@ -125,27 +131,30 @@ def _verified(results: Path, name: str, workers: int) -> list[Artifact]:
     return [*found.artifacts, tracking] if current else found.artifacts
 
 
-def _files(artifact: Artifact, graded: frozenset[Path]) -> Iterator[Source]:
+def _files(artifact: Artifact) -> Iterator[Source]:
     """Every file of an artifact, and whether it is published."""
     manifest, folder, name = artifact.manifest, artifact.path.parent, artifact.name
     for own in ("manifest.json", "record.json"):
         yield Source(folder / own, f"{name}/{own}", None, sha256_file(folder / own), None, None)
     for path, digest in artifact.record.files.items():
-        reason = left_out(manifest.kind, path, artifact.path in graded)
+        reason = left_out(manifest.kind, path)
         yield Source(folder / path, f"{name}/{path}", None, digest, None, reason)
     for entry in manifest.files:
         file = artifact.payload / entry.path
-        reason = left_out(manifest.kind, entry.path, artifact.path in graded)
+        reason = left_out(manifest.kind, entry.path)
         place = file.relative_to(artifact.results).as_posix()
         yield Source(file, place, entry.size, entry.sha256, entry.md5, reason)
 
 
 def _store(source: Source, staging: Path) -> StoredFile:
     """Copy a file into the bundle, packed where that makes it smaller and nobody would read it there."""
-    data = source.file.read_bytes()
-    plain = source.place.startswith("studies/") or source.file.name in ("manifest.json", "record.json")
-    packed = not plain and not source.place.endswith(COMPRESSED)
-    path = source.place + (PACKED if packed else "")
+    return _write(source.place, source.file.read_bytes(), staging)
+
+
+def _write(place: str, data: bytes, staging: Path) -> StoredFile:
+    plain = place.startswith("studies/") or Path(place).name in ("manifest.json", "record.json")
+    packed = not plain and not place.endswith(COMPRESSED)
+    path = place + (PACKED if packed else "")
     target = staging / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME) if packed else data)

@@ -16,13 +16,14 @@ from typing import Any
 
 from verizero.artifacts.code import code_digest
 from verizero.artifacts.errors import UserError
-from verizero.artifacts.manifest import open_artifact
+from verizero.artifacts.manifest import absent_files, open_artifact
 from verizero.artifacts.progress import Progress
 from verizero.artifacts.rows import read_rows
 from verizero.reward.extraction import boxed
 from verizero.reward.grading import BATCH, read_samples
 from verizero.reward.pool import GradingPool
-from verizero.reward.verdict import Verdict
+from verizero.reward.verdict import Accepted, Verdict
+from verizero.tracking.golds import GOLDS, read_golds
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.tally import Tally
 
@@ -60,7 +61,7 @@ def regrade(grades: Sequence[Artifact], tally: Tally, workers: int) -> Iterator[
 
 def _member(grades: Artifact, pool: GradingPool, present: str, tally: Tally, progress: Progress) -> Iterator[str]:
     upstream = grades.upstream()
-    rows, answers = read_samples(upstream["samples"].path, upstream["benchmark"].path)
+    rows, answers = _samples(upstream["samples"].path, upstream["benchmark"].path)
     payload = open_artifact(grades.path)[1]
     file = payload / "grades.jsonl.gz"
     said = list(read_rows(file))
@@ -90,6 +91,18 @@ def _member(grades: Artifact, pool: GradingPool, present: str, tally: Tally, pro
             else f"; a difference of the grader's version: it was graded by {grades.record.code_sha256[:12]}…, the present one is {present[:12]}…"
         )
         yield f"{different[0]} ({len(different)} of {len(rows)} verdicts of this file differ){version}"
+
+
+def _samples(samples: Path, benchmark: Path) -> tuple[list[dict[str, Any]], dict[str, Accepted]]:
+    """Samples and accepted answers; from the published golds where the problems themselves are not here."""
+    golds = benchmark.parent / GOLDS
+    if not golds.is_file() or not absent_files(benchmark):
+        return read_samples(samples, benchmark)
+    answers = read_golds(golds)
+    rows = list(read_rows(open_artifact(samples)[1] / "samples.jsonl.gz"))
+    if unknown := next((row["problem"] for row in rows if row["problem"] not in answers), None):
+        raise UserError(f"{samples}: has a sample of problem {unknown}, which {golds} does not have")
+    return rows, answers
 
 
 def _graded(pool: GradingPool, pairs: Sequence[Any]) -> list[Verdict]:

@@ -13,7 +13,6 @@ from verizero.artifacts.errors import UserError
 from verizero.artifacts.manifest import digest_of
 from verizero.config.spec import StudySpec, read_spec
 from verizero.tracking.chain import DAMAGE
-from verizero.tracking.contents import graded_benchmarks
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.regrading import NoAlgebra, regrade
 from verizero.tracking.table_text import cells_of, first_difference
@@ -142,7 +141,6 @@ def _links(study: Artifact, found: StudyVerification) -> Iterator[str]:
                 waiting.append(other)
             elif digest_of(other.path) != wanted:
                 yield other_version(other, here)
-    found.links.graded = graded_benchmarks(found.artifacts)
     for artifact in found.artifacts:
         yield from own(artifact, found.links)
 

@@ -11,7 +11,7 @@ from verizero.artifacts.bundle import Reason
 
 WHAT: dict[Reason, str] = {
     "weights": "weights",
-    "problems": "problems that no sample answers",
+    "problems": "texts of problems",
     "drawings": "pictures and the report",
     "tracking": "links of the tracking",
 }

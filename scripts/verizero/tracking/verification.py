@@ -28,7 +28,6 @@ class Verification:
         beside: files of the study, other than the table, that are not here; the number does not follow from them.
         artifacts, files: how many manifests were checked and how many files hashed.
         published: whether what is never published may be elsewhere, and everything else must be here.
-        graded: the manifests of the data sets that samples answer.
         gone: files that are elsewhere because they are not published.
     """
 
@@ -38,7 +37,6 @@ class Verification:
     artifacts: int = 0
     files: int = 0
     published: bool = False
-    graded: frozenset[Path] = frozenset()
     gone: list[Gone] = field(default_factory=list)
 
     @property
@@ -69,7 +67,6 @@ def verify(row: TableRow, published: bool = False) -> Verification:
     """
     found = Verification(published=published)
     try:
-        found.graded = frozenset(source.grades.upstream()["benchmark"].path for source in row.sources)
         found.broken = next(_broken(row, found), None)
     except UserError as error:
         found.broken = str(error)
@@ -173,7 +170,7 @@ def own(artifact: Artifact, found: Verification) -> Iterator[str]:
     for name, digest in record.files.items():
         file = artifact.path.parent / name
         if not file.is_file():
-            reason = left_out(manifest.kind, name, artifact.path in found.graded)
+            reason = left_out(manifest.kind, name)
             if found.published and reason:
                 found.gone.append(Gone(file, None, digest, reason))
             else:
@@ -211,7 +208,7 @@ def _payload(artifact: Artifact, found: Verification) -> Iterator[str]:
 
 def _gone(artifact: Artifact, entry: PayloadFile, payload: Path, found: Verification) -> Iterator[str]:
     file, kind = payload / entry.path, artifact.manifest.kind
-    reason = left_out(kind, entry.path, artifact.path in found.graded)
+    reason = left_out(kind, entry.path)
     if found.published and reason:
         found.gone.append(Gone(file, entry.size, entry.sha256, reason))
     elif kind == "study" and not found.published:
