@@ -7,7 +7,8 @@
 The study is audited as a whole first (`audit.py results/studies/NAME --verify`); one that is not finished, or in which a link is
 broken, is refused with the first reason. The bundle has the layout of results/: manifests, records, samples, grades, the golds
 that they are graded against, training curves, tables and figures' data, and bundle.json, which lists all of them and what is
-elsewhere: weights, texts of problems, pictures. A completion may quote its problem: look before you commit. The same study gives the same bundle. Nothing is half-written: the folder appears when it is whole.
+elsewhere: weights, texts of problems, pictures. A completion may quote its problem: look before you commit. The same study gives
+the same bundle. Nothing is half-written: the folder appears when it is whole.
 
     git add results/published/demo
     .venv/jobs/bin/python scripts/audit.py results/published/demo --verify            what anybody can do with a clone
