@@ -34,9 +34,11 @@ class TrainRow:
     old: Float[Tensor, " token"] | None
     """Under the policy that sampled it; None where that is the policy of this very update. All rows of an update alike."""
     reference: Float[Tensor, " token"] | None
-    advantage: float
-    weight: float
-    """Of each token of this response, over the whole update."""
+    advantage: Float[Tensor, " token"]
+    weight: Float[Tensor, " token"]
+    """Over the whole update."""
+    sampled: Float[Tensor, " token"] | None = None
+    """What the engine said of its tokens; None where no correction reads it. All rows alike."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Update:
     """Before clipping."""
     learning_rate: float
     clipped: float
-    """Tokens whose gradient the clip took away."""
+    """Tokens that the clip changed."""
     kl_old: float
     """Sum over `tokens` of k3 between the sampling policy and the one being trained, in nats."""
     kl_reference: float
@@ -64,6 +66,8 @@ class Update:
     """Sum over `tokens`, in nats."""
     tokens: float
     """Response tokens in the forward pass."""
+    correction: float = 0.0
+    """Sum over `tokens` of the factor for the mismatch between engine and learner."""
 
 
 class ScoredPolicy(nn.Module):
@@ -145,7 +149,7 @@ class Learner:
             group["lr"] = learning_rate
         if self.settings.gradient_checkpointing:
             self.module.train()
-        sums = torch.zeros(6, dtype=torch.float64)
+        sums = torch.zeros(MEASURED, dtype=torch.float64)
         lengths = [len(row.prompt) + len(row.response) for row in rows]
         for numbers in self._equal_count(micro_batches(lengths, self.micro_batch_tokens)) or [[]]:
             loss, measured = self._micro_batch([rows[number] for number in numbers], objective)
@@ -163,17 +167,27 @@ class Learner:
         if not rows:
             batch = padded([_FILLER[0]], [_FILLER[1]], device=self.world.device)
             logprob, _ = self.engine(batch, self.temperature)
-            return logprob.masked_fill(~batch.response_mask, 0.0).sum() * 0.0, torch.zeros(6, dtype=torch.float64)
-        device = self.world.device
-        batch = padded([row.prompt for row in rows], [row.response for row in rows], device=device)
+            return logprob.masked_fill(~batch.response_mask, 0.0).sum() * 0.0, torch.zeros(
+                MEASURED, dtype=torch.float64
+            )
+        batch = padded([row.prompt for row in rows], [row.response for row in rows], device=self.world.device)
         mask = batch.response_mask
         logprob, entropy = self.engine(batch, self.temperature)
         old = _spread([row.old for row in rows], mask)
         reference = _spread([row.reference for row in rows], mask)
-        advantage = torch.tensor([row.advantage for row in rows], dtype=torch.float32, device=device)
-        weight = torch.tensor([row.weight for row in rows], dtype=torch.float32, device=device)
+        sampled = _spread([row.sampled for row in rows], mask)
+        advantage = spread([row.advantage for row in rows], mask)
+        weight = spread([row.weight for row in rows], mask)
         sums = loss_sums(
-            objective, logprob, entropy, logprob.detach() if old is None else old, reference, advantage, weight, mask
+            objective,
+            logprob,
+            entropy,
+            logprob.detach() if old is None else old,
+            reference,
+            advantage,
+            weight,
+            mask,
+            sampled,
         )
         measured = [
             sums.loss.detach(),
@@ -182,6 +196,7 @@ class Learner:
             torch.zeros(()) if sums.kl_reference is None else sums.kl_reference,
             entropy.detach().masked_fill(~mask, 0.0).sum(),
             mask.sum(),
+            torch.zeros(()) if sums.correction is None else sums.correction,
         ]
         return sums.loss, torch.stack([value.double().cpu() for value in measured])
 
@@ -216,6 +231,8 @@ class Learner:
             raise FileNotFoundError(f"{folder}/learner")
 
 
+MEASURED = 7
+"""Sums of a micro-batch, in the order of `Update`."""
 # A row with one response token, for a rank that has nothing to do while the others compute.
 _FILLER: tuple[list[int], list[int]] = ([0], [0])
 
@@ -245,17 +262,17 @@ def engine_config(settings: Optimizer, parameters: int, world: World) -> dict[st
     }
 
 
-def learning_rate_at(update: int, peak: float, warmup: int) -> float:
-    """The learning rate of an update (the first is 0): it rises linearly over `warmup` updates, then it is constant."""
-    return peak * min(1.0, (update + 1) / warmup) if warmup else peak
+def spread(values: Sequence[Float[Tensor, " token"]], mask: Tensor) -> Float[Tensor, "row position"]:
+    """Per-token values at the positions of their responses, zero elsewhere; in float32."""
+    return torch.zeros(mask.shape, device=mask.device).masked_scatter(
+        mask, torch.cat(list(values)).float().to(mask.device)
+    )
 
 
 def _spread(values: Sequence[Float[Tensor, " token"] | None], mask: Tensor) -> Float[Tensor, "row position"] | None:
-    """Per-token values at the positions of their responses, zero elsewhere; None where there are none."""
+    """The same; None where there are none."""
     given = [value for value in values if value is not None]
-    if not given:
-        return None
-    return torch.zeros(mask.shape, device=mask.device).masked_scatter(mask, torch.cat(given).to(mask.device))
+    return spread(given, mask) if given else None
 
 
 def _without_dropout(model: nn.Module) -> None:

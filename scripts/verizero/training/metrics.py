@@ -56,14 +56,17 @@ def rollout_metrics(step: Outcomes, rule: Reward) -> Metrics:
     }
 
 
-def update_metrics(updates: Sequence[Update], tokens: int, with_reference: bool) -> Metrics:
+def update_metrics(
+    updates: Sequence[Update], tokens: int, with_reference: bool, with_correction: bool = False
+) -> Metrics:
     """What a step's updates measured.
 
     `clip_fraction` is of all tokens of the rollout: those of responses without advantage, which need no forward pass,
-    cannot be clipped. `kl_old` and `kl_reference` are means over the tokens that the forward passes saw.
+    cannot be clipped. `kl_old`, `kl_reference` and `correction_mean` are means over the tokens that the forward passes saw;
+    the last is there only where the optimizer has a correction.
 
     Args:
-        tokens: of the step's rollout, over all ranks.
+        tokens: of the step's rollout, over all ranks; as often as the step goes through them.
     """
     seen = sum(update.tokens for update in updates)
     return {
@@ -74,6 +77,11 @@ def update_metrics(updates: Sequence[Update], tokens: int, with_reference: bool)
         "kl_old": sum(update.kl_old for update in updates) / seen if seen else None,
         "kl_reference": sum(update.kl_reference for update in updates) / seen if seen and with_reference else None,
         "trained_tokens": int(seen),
+        **(
+            {"correction_mean": sum(update.correction for update in updates) / seen if seen else None}
+            if with_correction
+            else {}
+        ),
     }
 
 

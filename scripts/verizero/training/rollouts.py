@@ -11,6 +11,7 @@ from torch import Tensor
 
 from verizero.config.optimizers import Reward
 from verizero.reward.extraction import boxed
+from verizero.reward.overlong import soft_overlong
 from verizero.reward.rewards import Completed, reward
 from verizero.reward.verdict import Verdict
 from verizero.rollout.engine import Completion
@@ -89,12 +90,13 @@ def numbered(
 
 
 def outcomes(
-    responses: Sequence[Response], verdicts: Sequence[Verdict], draws: Sequence[float], values: Reward
+    responses: Sequence[Response], verdicts: Sequence[Verdict], draws: Sequence[float], values: Reward, max_tokens: int
 ) -> list[Outcome]:
     """What this rank's responses earn.
 
     Args:
         draws: a number in [0, 1) for each response, for rewards that are random.
+        max_tokens: of a completion.
     """
     found = []
     for response, verdict, draw in zip(responses, verdicts, draws, strict=True):
@@ -103,7 +105,8 @@ def outcomes(
             Outcome(
                 number=response.number,
                 length=len(response.tokens),
-                reward=reward(completed, values),
+                reward=reward(completed, values)
+                + soft_overlong(len(response.tokens), max_tokens, values.soft_overlong),
                 correct=verdict.correct,
                 truncated=response.truncated,
                 boxed=completed.boxed,
