@@ -111,6 +111,8 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["`balanced`", "`whiten`"],
     ),
     "divergence of nothing in the reward": ({"kl": {"where": "reward"}}, ["kl: where is `reward`", "coefficient is 0"]),
+    "estimator of nothing": ({"kl": {"estimator": "k2"}}, ["kl: estimator is `k2`", "coefficient is 0"]),
+    "epsilon of nothing": ({"advantage": {"baseline": "group-mean", "epsilon": 1e-6}}, ["epsilon is 1e-06", "`none`"]),
     "no surrogate, but an advantage": (
         {"surrogate": {"kind": "none"}, "entropy_coefficient": 0.1},
         ["surrogate.kind is `none`", "advantage.baseline `none`"],

@@ -42,6 +42,10 @@ class Advantage(Section):
                 f"shape `prefix-tree` compares a group's branches with its mean: baseline is `{self.baseline}` and scale "
                 f"`{self.scale}`; it needs baseline `group-mean` and scale `none` or `group-std`"
             )
+        if self.scale == "none" and self.epsilon != type(self).model_fields["epsilon"].default:
+            raise ValueError(
+                f"epsilon is {self.epsilon}, but scale `none` divides by nothing; leave it out (or write 1.0e-8 over the base's value)"
+            )
         if self.discount != 1.0 and self.shape != "returns":
             raise ValueError(f"discount is {self.discount}, but only shape `returns` reads it; leave it out")
         return self
@@ -151,8 +155,13 @@ class Kl(Section):
     @model_validator(mode="after")
     def read(self) -> Kl:
         """A penalty of nothing is nowhere."""
-        if self.coefficient == 0 and self.where != "loss":
-            raise ValueError("where is `reward`, but coefficient is 0; leave `where` out, or give a coefficient")
+        for name in ("where", "estimator"):
+            default = type(self).model_fields[name].default
+            if self.coefficient == 0 and getattr(self, name) != default:
+                raise ValueError(
+                    f"{name} is `{getattr(self, name)}`, but coefficient is 0; give a coefficient, or leave it out "
+                    f"(or write {default} over the base's value)"
+                )
         return self
 
 
