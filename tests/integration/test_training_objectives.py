@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ torch = pytest.importorskip("torch")
 
 from training_inputs import RECIPE, assert_alike, make_inputs, run_of  # noqa: E402
 
+from verizero.artifacts.errors import UserError  # noqa: E402
 from verizero.config.registry import load_registry  # noqa: E402
 from verizero.config.spec import identity, spec_text  # noqa: E402
+from verizero.training import loop  # noqa: E402
 
 OPTIMIZERS = load_registry(Path(__file__).parents[2] / "config").optimizers
 PRESETS = sorted(name for name, recipe in OPTIMIZERS.items() if recipe.source)
@@ -133,3 +136,43 @@ def test_a_correction_is_about_one_where_engine_and_learner_agree(run):
 def test_a_schedule_reaches_the_optimizer(run):
     events, _ = run(schedule="linear", learning_rate=1e-3)
     assert metrics(events, "learning_rate") == pytest.approx([1e-3 * (1 - n / 6) for n in (1, 3, 5)])
+
+
+def poisoned(monkeypatch):
+    """The second row of the run has an advantage that is no number."""
+    make, seen = loop.train_row, []
+
+    def spoiled(response, *others):
+        seen.append(response)
+        row = make(response, *others)
+        bad = torch.full_like(row.advantage, float("nan"))
+        return replace(row, advantage=bad) if len(seen) == 2 else row
+
+    monkeypatch.setattr(loop, "train_row", spoiled)
+    return seen
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_prompt(run, tmp_path, monkeypatch):
+    seen = poisoned(monkeypatch)
+    with pytest.raises(UserError, match=r"step 1, update 1 of it: the loss is no number; .*no-number-step-1\.json"):
+        run("spoiled")
+    found = json.loads((tmp_path / "spoiled" / "no-number-step-1.json").read_text(encoding="utf-8"))
+    [offending] = found["offending"]
+    assert offending["response"].startswith(seen[1].completion.text)
+    assert offending["advantage"] == "nan to nan"
+    assert 1 < len(found["batch"]) <= 20
+    assert not list((tmp_path / "spoiled").glob("state/step-*"))
+
+
+def test_a_gradient_that_is_no_number_stops_the_run(run, tmp_path, monkeypatch):
+    load = loop.load_policy
+
+    def explosive(*arguments):
+        model, tokenizer = load(*arguments)
+        next(model.parameters()).register_hook(lambda gradient: gradient * float("nan"))
+        return model, tokenizer
+
+    monkeypatch.setattr(loop, "load_policy", explosive)
+    with pytest.raises(UserError, match="the gradient is no number"):
+        run("spoiled")
+    assert json.loads((tmp_path / "spoiled" / "no-number-step-1.json").read_text(encoding="utf-8"))["offending"] == []

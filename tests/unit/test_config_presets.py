@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,14 @@ import pytest
 
 from verizero.artifacts.errors import UserError
 from verizero.config.describe import axes_of
+from verizero.config.expansion import parse_run
 from verizero.config.preset_table import preset_table, with_table
 from verizero.config.registry import load_registry
+from verizero.config.spec import spec_text, train_spec
 
 ROOT = Path(__file__).resolve().parents[2]
-OPTIMIZERS = load_registry(ROOT / "config").optimizers
+REGISTRY = load_registry(ROOT / "config")
+OPTIMIZERS = REGISTRY.optimizers
 PAGE = ROOT / "docs" / "objectives.md"
 
 A = {
@@ -176,3 +181,17 @@ def test_two_optimizers_that_differ_on_an_axis_read_differently() -> None:
     assert len({str(axes) for axes in said.values()}) == len(said)
     assert said["gspo"]["surrogate"] != said["grpo"]["surrogate"]
     assert said["gspo"]["weight"] == said["grpo"]["weight"]
+
+
+def test_a_dry_run_says_what_it_would_do_and_needs_no_model() -> None:
+    program = [sys.executable, str(ROOT / "scripts" / "train.py")]
+    spec = spec_text(train_spec(REGISTRY, parse_run("tiny.sums.plain.b-grpo.s1")))
+    done = subprocess.run([*program, "--dry", "--spec", spec], capture_output=True, text=True, check=True)
+    said = {line[:18].strip(): line[20:] for line in done.stdout.splitlines()}
+    assert said["updates in all"] == "2,000, each on 1024 completions"
+    assert said["tokens in all"] == f"at most {2000 * 1024 * 3072:,} sampled"
+    assert said["other terms"] == "k3 · 0.001 in the loss; entropy +0.001; weight decay 0.01"
+    assert said["reference policy"] == "held in memory beside the learner"
+    wrong = subprocess.run([*program, "--spec", spec], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "without --dry, --run, --model, --dataset, --out must be given" in wrong.stderr

@@ -17,7 +17,7 @@ from verizero.config.optimizers import Advantage, Optimizer, Rollout, Weight  # 
 from verizero.objective.loss import Objective, loss_sums  # noqa: E402
 from verizero.policy.logprobs import token_logprobs  # noqa: E402
 from verizero.training.batches import padded  # noqa: E402
-from verizero.training.learner import Learner, TrainRow, spread  # noqa: E402
+from verizero.training.learner import Learner, TrainRow, placed  # noqa: E402
 
 OBJECTIVE = Objective(surrogate="clip", clip_low=0.2, clip_high=0.2)
 ROWS = 16
@@ -50,7 +50,7 @@ def plain_gradient_norm():
     batch = padded([row.prompt for row in some], [row.response for row in some])
     mask = batch.response_mask
     logprob, entropy = token_logprobs(model, batch.input_ids, batch.attention_mask, mask, 1.0)
-    advantage, weight = (spread([getattr(row, name) for row in some], mask) for name in ("advantage", "weight"))
+    advantage, weight = (placed([getattr(row, name) for row in some], mask) for name in ("advantage", "weight"))
     loss_sums(OBJECTIVE, logprob, entropy, logprob.detach(), None, advantage, weight, mask).loss.backward()
     return float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
 

@@ -18,6 +18,7 @@ from verizero.training.logprob_check import LogprobGap, logprob_gap, require_clo
 from verizero.training.metrics import rollout_metrics, update_metrics
 from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes
 from verizero.training.schedule import learning_rate_at
+from verizero.training.signal_watch import PATIENCE, SignalWatch
 from verizero.training.walltime import SPARE_SECONDS, StopRequest
 from verizero.training.world import World
 
@@ -181,3 +182,31 @@ def grpo():
     from verizero.config.registry import load_registry
 
     return load_registry(Path(__file__).parents[2] / "config").optimizers["grpo"]
+
+
+def silent(right=0.0, wrong=0.0):
+    return {"zero_variance_all_right": right, "zero_variance_all_wrong": wrong}
+
+
+def test_rewards_that_are_equal_for_many_steps_are_said_once_with_what_to_try():
+    said = []
+    watch = SignalWatch(said.append)
+    for step in range(1, PATIENCE):
+        watch.see(step, silent(wrong=1.0))
+    watch.see(PATIENCE, silent(wrong=0.9))  # a signal: counting begins anew
+    for step in range(PATIENCE + 1, 2 * PATIENCE):
+        watch.see(step, silent(wrong=1.0))
+    assert said == []
+    for step in range(2 * PATIENCE, 4 * PATIENCE):
+        watch.see(step, silent(wrong=1.0))
+    [sentence] = said
+    assert f"until step {2 * PATIENCE}" in sentence
+    assert "try easier problems" in sentence
+
+
+def test_problems_that_are_all_solved_ask_for_harder_ones():
+    said = []
+    watch = SignalWatch(said.append)
+    for step in range(PATIENCE):
+        watch.see(step, silent(right=0.75, wrong=0.25))
+    assert "harder" in said[0]

@@ -18,6 +18,31 @@ def axes_of(recipe: Optimizer) -> dict[str, str]:
     }
 
 
+def recipe_text(recipe: Optimizer) -> str:
+    """What a run does, for reading before it is started: its axes, and how much it samples and trains."""
+    rollout, completions = recipe.rollout, recipe.rollout.prompts * recipe.rollout.samples
+    lines = axes_of(recipe) | {
+        "learning rate": _learning_rate(recipe),
+        "reward": f"{recipe.reward.rule} by {recipe.reward.grader}: {', '.join(f'{v:g}' for v in sorted(recipe.reward.values()))}",
+        "rollout": f"{rollout.prompts} prompts × {rollout.samples} completions of at most {rollout.max_tokens} tokens, "
+        f"temperature {rollout.temperature:g}, {rollout.engine} in {rollout.dtype}",
+        "reference policy": "held in memory beside the learner" if recipe.kl.coefficient else "not needed",
+        "steps": f"{recipe.steps}, kept: {', '.join(map(str, recipe.kept_steps()))}",
+        "completions in all": f"{recipe.steps * completions:,}",
+        "tokens in all": f"at most {recipe.steps * completions * rollout.max_tokens:,} sampled",
+        "updates in all": f"{recipe.updates:,}, each on {completions // recipe.updates_per_rollout} completions",
+    }
+    width = max(map(len, lines))
+    return "".join(f"{name:<{width}}  {value}\n" for name, value in lines.items())
+
+
+def _learning_rate(recipe: Optimizer) -> str:
+    how = f"{recipe.learning_rate:g}, {recipe.schedule}"
+    if recipe.schedule != "constant":
+        how += f" down to {recipe.learning_rate * recipe.schedule_end:g}"
+    return f"{how} after {recipe.warmup_steps} updates of warm-up" if recipe.warmup_steps else how
+
+
 def _advantage(how: Advantage) -> str:
     compared = {
         "none": "r",

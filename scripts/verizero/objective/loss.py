@@ -58,6 +58,8 @@ class LossSums:
     """Sum of the estimator of the divergence from the reference policy, where there is one."""
     correction: Float[Tensor, ""] | None
     """Sum of the correction's factor, where there is one."""
+    finite: Bool[Tensor, " response"]
+    """Whether the loss of each response is a number."""
 
 
 def loss_sums(
@@ -100,12 +102,14 @@ def loss_sums(
         each = each + objective.kl_coefficient * divergence
     if objective.entropy_coefficient:
         each = each - objective.entropy_coefficient * entropy
+    weighted = weight.masked_fill(~mask, 0.0) * each.masked_fill(~mask, 0.0)
     return LossSums(
-        loss=(weight.masked_fill(~mask, 0.0) * each.masked_fill(~mask, 0.0)).sum(),
+        loss=weighted.sum(),
         clipped=(changed & mask).sum(),
         kl_old=kl(old, logprob.detach(), "k3").sum(),
         kl_reference=None if divergence is None else divergence.detach().masked_fill(~mask, 0.0).sum(),
         correction=None if factor is None else factor.masked_fill(~mask, 0.0).sum(),
+        finite=weighted.detach().isfinite().all(-1),
     )
 
 

@@ -7,8 +7,9 @@ One code path for CPU (gloo) and GPUs (NCCL), for ZeRO stages 1 to 3. The number
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from verizero.training.batches import PaddedRows, micro_batches, padded
 from verizero.training.world import World, deepspeed
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+MEASURED = 7
+"""Sums of a micro-batch, in the order of `Update`."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Update:
     """Response tokens in the forward pass."""
     correction: float = 0.0
     """Sum over `tokens` of the factor for the mismatch between engine and learner."""
+    broken: tuple[int, ...] = field(default=(), kw_only=True)
+    """Which of this rank's rows have a loss that is no number."""
 
 
 class ScoredPolicy(nn.Module):
@@ -143,41 +148,50 @@ class Learner:
     def update(self, rows: Sequence[TrainRow], objective: Objective, learning_rate: float) -> Update:
         """One optimizer update on this rank's rows; their weights refer to all ranks' rows.
 
-        The loss is multiplied by the number of ranks, because DeepSpeed averages gradients over them.
+        The loss is multiplied by the number of ranks, because DeepSpeed averages gradients over them. One that is no number
+        reaches no weight; a gradient that is none does, and the caller must not go on from there.
         """
         for group in self.engine.optimizer.param_groups:
             group["lr"] = learning_rate
         if self.settings.gradient_checkpointing:
             self.module.train()
         sums = torch.zeros(MEASURED, dtype=torch.float64)
+        broken: list[int] = []
         lengths = [len(row.prompt) + len(row.response) for row in rows]
         for numbers in self._equal_count(micro_batches(lengths, self.micro_batch_tokens)) or [[]]:
-            loss, measured = self._micro_batch([rows[number] for number in numbers], objective)
+            loss, measured, finite = self._micro_batch([rows[number] for number in numbers], objective)
+            broken += [number for number, sound in zip(numbers, finite, strict=True) if not sound]
             self.engine.backward(loss * self.world.size)
             sums += measured
-        self.engine.step()
-        self.module.eval()
         total = self.world.sums(sums.tolist())
-        return Update(total[0], float(self.engine.get_global_grad_norm()), learning_rate, *total[1:])
+        norm = math.nan
+        if math.isfinite(total[0]):
+            self.engine.step()
+            norm = float(self.engine.get_global_grad_norm())
+        self.module.eval()
+        norm = norm if norm >= 0 else math.nan  # DeepSpeed says -1 of a norm that is no number
+        return Update(total[0], norm, learning_rate, *total[1:], broken=tuple(broken))
 
     def _micro_batch(
         self, rows: Sequence[TrainRow], objective: Objective
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, " sums"]]:
-        """Loss of some rows and what was measured on them; without rows, a loss that is zero and reaches every weight."""
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, " sums"], list[bool]]:
+        """Loss of some rows, what was measured on them, and whose loss is a number.
+
+        Without rows, a loss that is zero and reaches every weight.
+        """
         if not rows:
             batch = padded([_FILLER[0]], [_FILLER[1]], device=self.world.device)
             logprob, _ = self.engine(batch, self.temperature)
-            return logprob.masked_fill(~batch.response_mask, 0.0).sum() * 0.0, torch.zeros(
-                MEASURED, dtype=torch.float64
-            )
+            nothing = logprob.masked_fill(~batch.response_mask, 0.0).sum() * 0.0
+            return nothing, torch.zeros(MEASURED, dtype=torch.float64), []
         batch = padded([row.prompt for row in rows], [row.response for row in rows], device=self.world.device)
         mask = batch.response_mask
         logprob, entropy = self.engine(batch, self.temperature)
-        old = _spread([row.old for row in rows], mask)
-        reference = _spread([row.reference for row in rows], mask)
-        sampled = _spread([row.sampled for row in rows], mask)
-        advantage = spread([row.advantage for row in rows], mask)
-        weight = spread([row.weight for row in rows], mask)
+        old = _placed_if_given([row.old for row in rows], mask)
+        reference = _placed_if_given([row.reference for row in rows], mask)
+        sampled = _placed_if_given([row.sampled for row in rows], mask)
+        advantage = placed([row.advantage for row in rows], mask)
+        weight = placed([row.weight for row in rows], mask)
         sums = loss_sums(
             objective,
             logprob,
@@ -198,7 +212,7 @@ class Learner:
             mask.sum(),
             torch.zeros(()) if sums.correction is None else sums.correction,
         ]
-        return sums.loss, torch.stack([value.double().cpu() for value in measured])
+        return sums.loss, torch.stack([value.double().cpu() for value in measured]), sums.finite.tolist()
 
     def _equal_count(self, batches: list[list[int]]) -> list[list[int]]:
         """As many micro-batches as the rank with most of them has: backward passes are collective where ZeRO shards."""
@@ -231,8 +245,6 @@ class Learner:
             raise FileNotFoundError(f"{folder}/learner")
 
 
-MEASURED = 7
-"""Sums of a micro-batch, in the order of `Update`."""
 # A row with one response token, for a rank that has nothing to do while the others compute.
 _FILLER: tuple[list[int], list[int]] = ([0], [0])
 
@@ -262,17 +274,19 @@ def engine_config(settings: Optimizer, parameters: int, world: World) -> dict[st
     }
 
 
-def spread(values: Sequence[Float[Tensor, " token"]], mask: Tensor) -> Float[Tensor, "row position"]:
+def placed(values: Sequence[Float[Tensor, " token"]], mask: Tensor) -> Float[Tensor, "row position"]:
     """Per-token values at the positions of their responses, zero elsewhere; in float32."""
     return torch.zeros(mask.shape, device=mask.device).masked_scatter(
         mask, torch.cat(list(values)).float().to(mask.device)
     )
 
 
-def _spread(values: Sequence[Float[Tensor, " token"] | None], mask: Tensor) -> Float[Tensor, "row position"] | None:
+def _placed_if_given(
+    values: Sequence[Float[Tensor, " token"] | None], mask: Tensor
+) -> Float[Tensor, "row position"] | None:
     """The same; None where there are none."""
     given = [value for value in values if value is not None]
-    return spread(given, mask) if given else None
+    return placed(given, mask) if given else None
 
 
 def _without_dropout(model: nn.Module) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from verizero.training.advantages import step_advantages
 from verizero.training.batches import prompts_of_step, updates_of_step
 from verizero.training.checkpoint import Checkpoints
 from verizero.training.clock import Clock
+from verizero.training.divergence import require_finite
 from verizero.training.learner import Learner, Score, TrainRow, Update
 from verizero.training.logprob_check import check_logprobs, to_check
 from verizero.training.metrics import rollout_metrics, update_metrics
@@ -36,6 +38,7 @@ from verizero.training.rollouts import Outcomes, Response, numbered, outcomes
 from verizero.training.schedule import learning_rate_at
 from verizero.training.scores import Scores, reward_penalties
 from verizero.training.selection import entering
+from verizero.training.signal_watch import SignalWatch
 from verizero.training.walltime import StopRequest
 from verizero.training.weights import uncertain_tokens, weights_of
 from verizero.training.world import World
@@ -59,6 +62,7 @@ def train(
     world: World,
     stop: StopRequest,
     runtime: Runtime,
+    warn: Callable[[str], None] = print,
 ) -> bool:
     """Train until the last step, or until it is time to stop; whether the run is complete.
 
@@ -67,9 +71,10 @@ def train(
 
     Args:
         folder: the Hugging Face folder of the model to start from, which is also the reference policy.
+        warn: takes a sentence, on the first rank.
 
     Raises:
-        UserError: the engine samples from another policy than the one being trained.
+        UserError: the engine samples from another policy than the one being trained, or a loss or gradient is no number.
     """
     settings, seed = spec.optimizer, spec.seed
     rollout, objective = settings.rollout, objective_of(settings)
@@ -81,8 +86,11 @@ def train(
     engine = engine_of(learner, folder, prompts, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
     progress = Progress("train", settings.steps, "step", initial=done) if world.first else None
+    watch = SignalWatch(warn)
     if log:
         log.keep_through(done)
+        for event in log.events():
+            watch.see(event["step"], event["metrics"])
     saved_at, saving, stopping = time.monotonic(), 0.0, False
 
     with GradingPool(settings.reward.grader, runtime.threads) as grading:
@@ -152,6 +160,7 @@ def train(
                 ]
                 rate = learning_rate_at((step - 1) * len(parts) + place, settings)
                 updates.append(learner.update(rows, objective, rate))
+                require_finite(updates[-1], rows, step, place, world, checkpoints.scratch, tokenizer.decode)
 
             clock.phase("save")  # 9. the weights of kept steps
             kept = step in settings.kept_steps()
@@ -168,6 +177,7 @@ def train(
             timing = clock.timing(tokens)
             if log and progress:
                 log.write(step, metrics, timing)
+                watch.see(step, metrics)
                 progress.advance(reward=metrics["reward_mean"], tokens_per_second=timing["tokens_per_second"])
 
             stop.step_done()  # 11. a state to go on from; all ranks decide alike
