@@ -111,7 +111,8 @@ def main() -> int:
             "steps": len(events),
             "prompts": len(prompts.problems),
             "prompts_too_long": prompts.too_long,
-            "completions": len(events) * spec.optimizer.rollout.prompts * spec.optimizer.rollout.samples,
+            "completions": len(events) * spec.optimizer.rollout.prompts * spec.optimizer.rollout.samples
+            + sum(event["metrics"].get("extra_completions", 0) for event in events),
             "tokens": sum(event["metrics"]["tokens"] for event in events),
         },
         seeds=[spec.seed],

@@ -176,3 +176,20 @@ def test_a_gradient_that_is_no_number_stops_the_run(run, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="the gradient is no number"):
         run("spoiled")
     assert json.loads((tmp_path / "spoiled" / "no-number-step-1.json").read_text(encoding="utf-8"))["offending"] == []
+
+
+def test_groups_without_signal_are_replaced_and_the_extra_samples_counted(run):
+    events, _ = run(steps=2, selection={"zero_variance": "refilled", "max_rounds": 4})
+    for event in events:
+        found = event["metrics"]
+        assert found["extra_completions"] == 20 * (found["rounds"] - 1)
+        assert found["tokens"] == round(found["length_mean"] * 20 * found["rounds"])
+    assert metrics(events, "rounds")[0] > 1
+    assert metrics(events, "groups_with_signal") == [5, 5]
+
+
+def test_a_run_without_any_signal_gives_up_refilling_at_its_cap(run):
+    everything_earns_one = {"rule": "random", "probability": 1.0, "truncated": "graded"}
+    events, _ = run(reward=everything_earns_one, steps=1, selection={"zero_variance": "refilled", "max_rounds": 3})
+    assert (metrics(events, "rounds"), metrics(events, "groups_with_signal")) == ([3], [0])
+    assert metrics(events, "grad_norm") == [0.0]

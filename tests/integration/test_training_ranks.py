@@ -100,7 +100,7 @@ SHARED = {
     "prefix tree": {
         "advantage": {"baseline": "group-mean", "scale": "group-std", "shape": "prefix-tree"},
         "weight": {"kind": "prompt"},
-        "selection": {"zero_variance": "skipped", "truncated": "masked"},
+        "selection": {"zero_variance": "refilled", "max_rounds": 3, "truncated": "masked"},
         "surrogate": {"ratio": "sequence"},
     },
 }

@@ -161,6 +161,8 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         ["zero_variance is `skipped`", "rollout.samples is 1"],
     ),
+    "refill without an end": ({"selection": {"zero_variance": "refilled"}}, ["`refilled` needs max_rounds"]),
+    "rounds of nothing": ({"selection": {"max_rounds": 3}}, ["max_rounds is 3", "`kept`"]),
     "end of a constant rate": ({"schedule_end": 0.1}, ["schedule_end is 0.1", "`constant`"]),
     "only warm-up": ({"schedule": "linear", "warmup_steps": 20}, ["warmup_steps is 20", "20 updates"]),
     "parts that do not divide": ({"updates_per_rollout": 3}, ["updates_per_rollout is 3", "4 x 4"]),

@@ -110,6 +110,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "weight.kind": "token",
         "kl.coefficient": 0.0,
         "reward.soft_overlong": 4096,
+        "selection.zero_variance": "refilled",
+        "selection.max_rounds": 10,
         "rollout.max_tokens": 20480,
     },
     "gspo": {

@@ -196,8 +196,22 @@ class Selection(Section):
 
     truncated: Literal["kept", "masked"] = "kept"
     """`masked`: a completion that met `max_tokens` has no part in the loss; what it earned still counts in its group's mean."""
-    zero_variance: Literal["kept", "skipped"] = "kept"
-    """Groups whose rewards are all equal: `skipped` ones are not counted by the weights either, so the others weigh more."""
+    zero_variance: Literal["kept", "skipped", "refilled"] = "kept"
+    """Groups whose rewards are all equal: `skipped` ones are not counted by the weights either, so the others weigh more;
+    `refilled` ones are replaced by groups of other prompts, sampled in further rounds."""
+    max_rounds: Annotated[int, Field(ge=2)] | None = None
+    """Of sampling in a step, the first included, for `refilled`; then the step trains on the groups that there are."""
+
+    @model_validator(mode="after")
+    def read(self) -> Selection:
+        """Only `refilled` samples again, and only so often."""
+        if (self.max_rounds is not None) != (self.zero_variance == "refilled"):
+            raise ValueError(
+                "zero_variance `refilled` needs max_rounds"
+                if self.zero_variance == "refilled"
+                else f"max_rounds is {self.max_rounds}, but zero_variance `{self.zero_variance}` does not read it; leave it out"
+            )
+        return self
 
 
 def _yaml(value: object) -> str:

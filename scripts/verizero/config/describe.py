@@ -119,7 +119,11 @@ def _selection(recipe: Optimizer) -> str:
     if recipe.reward.soft_overlong:
         found.append(f"penalty in the last {recipe.reward.soft_overlong} of {recipe.rollout.max_tokens} tokens")
     if recipe.selection.zero_variance != "kept":
-        found.append(f"groups of equal rewards are {recipe.selection.zero_variance}")
+        rounds = recipe.selection.max_rounds
+        found.append(
+            f"groups of equal rewards are {recipe.selection.zero_variance}"
+            + (f", {rounds} rounds at most" if rounds else "")
+        )
     return "; ".join(found)
 
 

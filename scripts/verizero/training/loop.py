@@ -31,9 +31,10 @@ from verizero.training.clock import Clock
 from verizero.training.divergence import require_finite
 from verizero.training.learner import Learner, Score, TrainRow, Update
 from verizero.training.logprob_check import check_logprobs, to_check
-from verizero.training.metrics import rollout_metrics, update_metrics
+from verizero.training.metrics import refill_metrics, rollout_metrics, update_metrics
 from verizero.training.objective import objective_of
 from verizero.training.prompts import Prompts
+from verizero.training.refill import Round, filled, kept_groups, sampled
 from verizero.training.rollouts import Outcomes, Response, numbered, outcomes
 from verizero.training.schedule import learning_rate_at
 from verizero.training.scores import Scores, reward_penalties
@@ -97,28 +98,36 @@ def train(
         for step in range(done + 1, settings.steps + 1):
             clock = Clock(save=saving)  # the last state was saved after its step's line had been written
 
-            clock.phase("sync")  # 1. the engine gets the learner's weights
-            engine.wake()
-            engine.update(learner.named_weights())
+            rounds: list[Round] = []
+            while not filled(rounds, rollout.prompts, settings.selection):  # once, unless groups are to be replaced
+                again = [len(rounds)] if rounds else []
 
-            clock.phase("generate")  # 2. each rank samples the completions of its share of the step's prompts
-            chosen = prompts_of_step(step, rollout.prompts, len(prompts.problems), seed)
-            places = world.share(len(chosen))
-            asked = [prompts.token_ids[chosen[place]] for place in places]
-            seeds = [derive_seed(seed, "rollout", step, place) for place in places]
-            responses = numbered(places, asked, engine.generate(asked, rollout.samples, sampling, seeds))
-            engine.sleep()
+                clock.phase("sync")  # 1. the engine gets the learner's weights
+                engine.wake()
+                engine.update(learner.named_weights())
 
-            clock.phase("check")  # 3. was it the learner's policy that was sampled from?
-            gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
+                clock.phase("generate")  # 2. each rank samples the completions of its share of the step's prompts
+                order = derive_seed(seed, "refill", *again) if again else seed
+                chosen = prompts_of_step(step, rollout.prompts, len(prompts.problems), order)
+                places = world.share(len(chosen))
+                asked = [prompts.token_ids[chosen[place]] for place in places]
+                seeds = [derive_seed(seed, "rollout", step, place, *again) for place in places]
+                responses = numbered(places, asked, engine.generate(asked, rollout.samples, sampling, seeds))
+                engine.sleep()
 
-            clock.phase("grade")  # 4. rewards, which all ranks then know
-            problems = [prompts.problems[chosen[response.number // rollout.samples]] for response in responses]
-            texts = [response.completion.text for response in responses]
-            verdicts = grading.grade_all([(Accepted.of(one), text) for one, text in zip(problems, texts, strict=True)])
-            draws = [derive_seed(seed, "reward", step, response.number) / 2**63 for response in responses]
-            earned = outcomes(responses, verdicts, draws, settings.reward, rollout.max_tokens)
-            known = Outcomes(world.gather(earned), rollout.samples)
+                clock.phase("check")  # 3. was it the learner's policy that was sampled from?
+                gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
+
+                clock.phase("grade")  # 4. rewards, which all ranks then know
+                problems = [prompts.problems[chosen[response.number // rollout.samples]] for response in responses]
+                texts = [response.completion.text for response in responses]
+                pairs = [(Accepted.of(one), text) for one, text in zip(problems, texts, strict=True)]
+                verdicts = grading.grade_all(pairs)
+                draws = [derive_seed(seed, "reward", step, one.number, *again) / 2**63 for one in responses]
+                earned = outcomes(responses, verdicts, draws, settings.reward, rollout.max_tokens)
+                rounds.append(Round(responses, Outcomes(world.gather(earned), rollout.samples)))
+            kept = kept_groups(rounds, rollout.prompts)
+            responses, known = kept.responses, kept.known
 
             clock.phase("score")  # 5. what the divergence from the base model takes from the reward, where it does
             policy, base = Scores(learner), Scores(learner, reference)
@@ -163,15 +172,16 @@ def train(
                 require_finite(updates[-1], rows, step, place, world, checkpoints.scratch, tokenizer.decode)
 
             clock.phase("save")  # 9. the weights of kept steps
-            kept = step in settings.kept_steps()
-            if kept:
+            keeping = step in settings.kept_steps()
+            if keeping:
                 state = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
                 checkpoints.keep(step, partial(save_policy, model, tokenizer, dtype=settings.train_dtype, state=state))
             clock.phase(None)
 
-            tokens = int(known.lengths.sum())  # 10. what was measured
-            passes = tokens * settings.epochs_per_rollout
-            metrics = rollout_metrics(known, settings.reward)
+            everything = sampled(rounds)
+            tokens = int(everything.lengths.sum())  # 10. what was measured
+            passes = int(known.lengths.sum()) * settings.epochs_per_rollout
+            metrics = rollout_metrics(everything, settings.reward) | refill_metrics(rounds, kept, settings.selection)
             metrics |= update_metrics(updates, passes, reference is not None, objective.correction is not None)
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
             timing = clock.timing(tokens)
@@ -181,7 +191,7 @@ def train(
                 progress.advance(reward=metrics["reward_mean"], tokens_per_second=timing["tokens_per_second"])
 
             stop.step_done()  # 11. a state to go on from; all ranks decide alike
-            saving_due = kept or time.monotonic() - saved_at >= runtime.save_seconds
+            saving_due = keeping or time.monotonic() - saved_at >= runtime.save_seconds
             stopping, save = (bool(value) for value in world.maxima([stop.due(), saving_due]))
             begin, saving = time.monotonic(), 0.0
             if save or stopping:

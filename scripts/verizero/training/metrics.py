@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from verizero.config.axes import Selection
 from verizero.config.optimizers import Reward
 from verizero.training.learner import Update
+from verizero.training.refill import Round
 from verizero.training.rollouts import Outcome, Outcomes
 
 WATCHED_STATUSES = ("limit", "timeout", "error")
@@ -53,6 +55,17 @@ def rollout_metrics(step: Outcomes, rule: Reward) -> Metrics:
         "zero_variance_all_wrong": sum(value != rule.correct for value in flat) / len(groups),
         "tokens": sum(row.length for row in rows),
         **{f"verdict_{status}": _count(rows, status) for status in WATCHED_STATUSES},
+    }
+
+
+def refill_metrics(rounds: Sequence[Round], kept: Round, how: Selection) -> Metrics:
+    """What dynamic sampling cost, and whether it was enough; nothing where groups are not replaced."""
+    if how.zero_variance != "refilled":
+        return {}
+    return {
+        "rounds": len(rounds),
+        "extra_completions": sum(len(one.known.rows) for one in rounds[1:]),
+        "groups_with_signal": sum(not silent for silent in kept.silent),
     }
 
 

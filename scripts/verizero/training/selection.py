@@ -19,6 +19,6 @@ def entering(known: Outcomes, how: Selection) -> Bool[Tensor, " response"]:
     chosen = torch.ones(len(known.rows), dtype=torch.bool)
     if how.truncated == "masked":
         chosen &= ~torch.tensor([row.truncated for row in known.rows])
-    if how.zero_variance == "skipped":
+    if how.zero_variance != "kept":
         chosen &= ~zero_variance(known.rewards, known.groups)
     return chosen
