@@ -112,7 +112,11 @@ def main() -> int:
             "prompts": len(prompts.problems),
             "prompts_too_long": prompts.too_long,
             "completions": len(events) * spec.optimizer.rollout.prompts * spec.optimizer.rollout.samples
-            + sum(event["metrics"].get("extra_completions", 0) for event in events),
+            + sum(
+                event["metrics"].get(extra, 0)
+                for event in events
+                for extra in ("extra_completions", "greedy_completions")
+            ),
             "tokens": sum(event["metrics"]["tokens"] for event in events),
         },
         seeds=[spec.seed],

@@ -193,3 +193,13 @@ def test_a_run_without_any_signal_gives_up_refilling_at_its_cap(run):
     events, _ = run(reward=everything_earns_one, steps=1, selection={"zero_variance": "refilled", "max_rounds": 3})
     assert (metrics(events, "rounds"), metrics(events, "groups_with_signal")) == ([3], [0])
     assert metrics(events, "grad_norm") == [0.0]
+
+
+def test_a_greedy_baseline_is_sampled_besides_and_is_no_sample(run):
+    plain, _ = run("plain", steps=1)
+    events, _ = run("greedy", steps=1, advantage={"baseline": "greedy"})
+    found = events[0]["metrics"]
+    assert found["reward_mean"] == plain[0]["metrics"]["reward_mean"]
+    assert found["tokens"] == plain[0]["metrics"]["tokens"]
+    assert found["greedy_completions"] == 5
+    assert found["greedy_reward_mean"] * 5 == pytest.approx(round(found["greedy_reward_mean"] * 5))

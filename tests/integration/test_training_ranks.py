@@ -90,7 +90,7 @@ def test_two_processes_resume_bit_for_bit_and_one_does_not_take_their_state(inpu
 
 SHARED = {
     "whitened returns": {
-        "advantage": {"baseline": "none", "scale": "whiten", "shape": "returns", "discount": 0.9},
+        "advantage": {"baseline": "greedy", "scale": "whiten", "shape": "returns", "discount": 0.9},
         "kl": {"coefficient": 0.01, "estimator": "k1", "where": "reward"},
         "weight": {"kind": "token", "entropy_quantile": 0.6},
         "correction": {"kind": "masked", "low": 0.5, "high": 5.0},

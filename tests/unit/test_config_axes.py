@@ -53,6 +53,7 @@ def test_every_optimizer_reads_back_from_its_spec(name: str) -> None:
 CONTRADICTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "scale without a group": ({"advantage": {"baseline": "none", "scale": "group-std"}}, ["group-std", "`none`"]),
     "scale of a sign": ({"advantage": {"baseline": "sign", "scale": "group-std"}}, ["group-std", "`sign`"]),
+    "scale of a greedy baseline": ({"advantage": {"baseline": "greedy", "scale": "group-std"}}, ["`greedy`"]),
     "returns over a group's spread": (
         {"advantage": {"baseline": "group-mean", "scale": "group-std", "shape": "returns"}},
         ["`returns`", "`whiten`"],

@@ -90,6 +90,7 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "rloo": {"advantage.baseline": "leave-one-out", "surrogate.kind": "reinforce", "weight.length": 1},
+    "remax": {"advantage.baseline": "greedy", "surrogate.kind": "reinforce", "weight.length": 1},
     "reinforce-pp": {
         "advantage.baseline": "none",
         "advantage.scale": "whiten",

@@ -152,3 +152,11 @@ def test_a_sign_needs_no_group_and_gives_a_wrong_group_a_gradient():
     assert advantages(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0, 1, 1]), "sign").tolist() == [1.0, -1.0, -1.0]
     with pytest.raises(ValueError, match="rewards of 0 and 1"):
         advantages(torch.tensor([1.0, 0.5]), torch.tensor([0, 1]), "sign")
+
+
+def test_remax_compares_with_the_greedy_completion_to_the_same_prompt():
+    greedy = torch.tensor([1.0, 1.0, 0.0])
+    found = advantages(torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0, 0, 1]), "greedy", greedy=greedy)
+    assert found.tolist() == [0.0, -1.0, 1.0]
+    with pytest.raises(ValueError, match="greedy completions"):
+        advantages(torch.tensor([1.0]), torch.tensor([0]), "greedy")

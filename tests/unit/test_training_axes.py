@@ -15,7 +15,7 @@ from verizero.reward.overlong import soft_overlong
 from verizero.rollout.engine import Completion
 from verizero.training.batches import updates_of_step
 from verizero.training.learner import Score
-from verizero.training.rollouts import Outcome, Outcomes, Response
+from verizero.training.rollouts import Outcome, Outcomes, Response, with_greedy
 from verizero.training.scores import Scores, reward_penalties
 from verizero.training.selection import entering
 from verizero.training.weights import uncertain_tokens, weights_of
@@ -145,3 +145,10 @@ def test_every_epoch_takes_each_response_once(updates, size, epochs, seed, step)
 def test_epochs_are_cut_into_other_parts():
     parts = updates_of_step(32, 4, 1, 1, epochs=3)
     assert len({str(parts[epoch * 4 : epoch * 4 + 4]) for epoch in range(3)}) == 3
+
+
+def test_each_response_knows_what_the_greedy_completion_to_its_prompt_earned():
+    greedy = [Outcome(0, 3, 1.0, True, False, True, ""), Outcome(1, 3, 0.0, False, False, True, "")]
+    found = Outcomes(with_greedy(STEP.rows, greedy, 2), 2)
+    assert found.greedy.tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert STEP.greedy is None

@@ -14,8 +14,9 @@ NotNegative = Annotated[float, Field(ge=0)]
 class Advantage(Section):
     """How good a response or a token is, compared with what."""
 
-    baseline: Literal["none", "group-mean", "leave-one-out", "sign"]
-    """What is subtracted from the reward; `sign` is 2r - 1, for rewards of 0 and 1."""
+    baseline: Literal["none", "group-mean", "leave-one-out", "greedy", "sign"]
+    """What is subtracted from the reward: `greedy`, that of a greedy completion to the prompt, sampled besides. `sign` is
+    2r - 1, for rewards of 0 and 1."""
     scale: Literal["none", "group-std", "whiten"] = "none"
     """What it is divided by; `whiten` makes all tokens of the step have mean 0 and variance 1."""
     shape: Literal["response", "returns", "prefix-tree"] = "response"
@@ -28,7 +29,7 @@ class Advantage(Section):
     @model_validator(mode="after")
     def compatible(self) -> Advantage:
         """What has nothing to be compared with, or would do nothing."""
-        if self.scale == "group-std" and self.baseline in ("none", "sign"):
+        if self.scale == "group-std" and self.baseline in ("none", "greedy", "sign"):
             raise ValueError(
                 f"scale `group-std` divides by the spread of a group, which is 0 where all rewards are equal; with the baseline "
                 f"`{self.baseline}` their advantage is not: choose baseline `group-mean` or `leave-one-out`"

@@ -48,6 +48,7 @@ def _advantage(how: Advantage) -> str:
         "none": "r",
         "group-mean": "r − mean of the group",
         "leave-one-out": "r − mean of the others",
+        "greedy": "r − r of the greedy completion",
         "sign": "2r − 1",
     }[how.baseline]
     if how.shape == "prefix-tree":

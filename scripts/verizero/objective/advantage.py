@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Baseline = Literal["none", "group-mean", "leave-one-out", "sign"]
+Baseline = Literal["none", "group-mean", "leave-one-out", "greedy", "sign"]
 Scale = Literal["none", "group-std"]
 
 
@@ -18,6 +18,7 @@ def advantages(
     baseline: Baseline,
     scale: Scale = "none",
     epsilon: float = 1e-8,
+    greedy: Float[Tensor, " response"] | None = None,
 ) -> Float[Tensor, " response"]:
     """Advantage of each response: its reward less a baseline, divided by a scale.
 
@@ -25,6 +26,7 @@ def advantages(
     - `group-mean` over `group-std`: GRPO (arXiv 2402.03300, section 4.1.2); the standard deviation is the unbiased
       one, as in the code of papers A, B and C, and `epsilon` is added to it.
     - `leave-one-out`: the mean of the *other* responses, RLOO (arXiv 2402.14740, equation 4); G/(G-1) times Dr. GRPO's.
+    - `greedy`: the reward of the greedy completion to the same prompt, ReMax (arXiv 2310.10505).
     - `sign`: 2r - 1 for a reward of 0 or 1 (arXiv 2605.07689): a group that is all wrong still has a gradient.
 
     With a baseline of the group, a response of a group whose rewards are all equal has an advantage of exactly 0,
@@ -33,9 +35,10 @@ def advantages(
     Args:
         reward: any real reward of each response (`sign`: 0 or 1); all ranks' responses of the step.
         group: an id shared by the responses to one prompt, in any order.
+        greedy: the reward of the greedy completion to each response's prompt.
 
     Raises:
-        ValueError: a baseline or scale needs at least two responses in each group, or `sign` another reward.
+        ValueError: a baseline or scale needs at least two responses in each group, or a baseline other rewards.
     """
     _, index = torch.unique(group, return_inverse=True)
     size = group_sum(torch.ones_like(reward), index)
@@ -52,6 +55,10 @@ def advantages(
             advantage = reward - mean
         case "leave-one-out":
             advantage = (reward - mean) * size / (size - 1)
+        case "greedy":
+            if greedy is None:
+                raise ValueError("baseline `greedy` needs the rewards of greedy completions")
+            advantage = reward - greedy
         case "sign":
             if bool(((reward != 0) & (reward != 1)).any()):
                 raise ValueError("baseline `sign` is 2r - 1 for rewards of 0 and 1, and another one was given")

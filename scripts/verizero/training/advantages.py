@@ -47,7 +47,7 @@ def step_advantages(
         totals = dict(world.gather([(number, float(penalty.sum())) for number, penalty in penalties.items()]))
         reward = reward - torch.tensor([totals[row.number] for row in known.rows], dtype=reward.dtype)
     scale = "none" if how.scale == "whiten" else how.scale
-    response = advantages(reward, known.groups, how.baseline, scale, how.epsilon)
+    response = advantages(reward, known.groups, how.baseline, scale, how.epsilon, known.greedy)
     token = {one.number: response[one.number].expand(len(one.tokens)) for one in mine}
     match how.shape:
         case "returns":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from verizero.config.spec import TrainSpec
 from verizero.objective.loss import Objective
 from verizero.policy.load import load_policy
 from verizero.policy.save import save_policy
+from verizero.problems.problem import Problem
 from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted
 from verizero.rollout.engine import Engine, Sampling
@@ -35,7 +36,7 @@ from verizero.training.metrics import refill_metrics, rollout_metrics, update_me
 from verizero.training.objective import objective_of
 from verizero.training.prompts import Prompts
 from verizero.training.refill import Round, filled, kept_groups, sampled
-from verizero.training.rollouts import Outcomes, Response, numbered, outcomes
+from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes, with_greedy
 from verizero.training.schedule import learning_rate_at
 from verizero.training.scores import Scores, reward_penalties
 from verizero.training.selection import entering
@@ -80,6 +81,7 @@ def train(
     settings, seed = spec.optimizer, spec.seed
     rollout, objective = settings.rollout, objective_of(settings)
     sampling = Sampling(rollout.temperature, top_p=1.0, max_tokens=rollout.max_tokens, stop=tuple(spec.template.stop))
+    greedily = replace(sampling, temperature=0.0) if settings.advantage.baseline == "greedy" else None
     model, tokenizer = load_policy(folder, settings.train_dtype)
     learner = Learner(model, settings, world, runtime.micro_batch_tokens)
     reference = reference_policy(folder, settings, world)
@@ -113,6 +115,7 @@ def train(
                 asked = [prompts.token_ids[chosen[place]] for place in places]
                 seeds = [derive_seed(seed, "rollout", step, place, *again) for place in places]
                 responses = numbered(places, asked, engine.generate(asked, rollout.samples, sampling, seeds))
+                greedy = numbered(places, asked, engine.generate(asked, 1, greedily, seeds)) if greedily else []
                 engine.sleep()
 
                 clock.phase("check")  # 3. was it the learner's policy that was sampled from?
@@ -120,11 +123,12 @@ def train(
 
                 clock.phase("grade")  # 4. rewards, which all ranks then know
                 problems = [prompts.problems[chosen[response.number // rollout.samples]] for response in responses]
-                texts = [response.completion.text for response in responses]
-                pairs = [(Accepted.of(one), text) for one, text in zip(problems, texts, strict=True)]
-                verdicts = grading.grade_all(pairs)
                 draws = [derive_seed(seed, "reward", step, one.number, *again) / 2**63 for one in responses]
-                earned = outcomes(responses, verdicts, draws, settings.reward, rollout.max_tokens)
+                earned = graded(grading, responses, problems, draws, settings)
+                if greedy:
+                    problems = [prompts.problems[chosen[place]] for place in places]
+                    draws = [derive_seed(seed, "greedy reward", step, place, *again) / 2**63 for place in places]
+                    earned = with_greedy(earned, graded(grading, greedy, problems, draws, settings), rollout.samples)
                 rounds.append(Round(responses, Outcomes(world.gather(earned), rollout.samples)))
             kept = kept_groups(rounds, rollout.prompts)
             responses, known = kept.responses, kept.known
@@ -218,6 +222,18 @@ def engine_of(learner: Learner, folder: Path, prompts: Prompts, runtime: Runtime
     reach = prompts.longest + rollout.max_tokens
     own_seed = derive_seed(seed, "engine", rank) % 2**31
     return start_engine(rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared)
+
+
+def graded(
+    grading: GradingPool,
+    responses: Sequence[Response],
+    problems: Sequence[Problem],
+    draws: Sequence[float],
+    settings: Optimizer,
+) -> list[Outcome]:
+    """What each response earns for its problem."""
+    pairs = [(Accepted.of(one), each.completion.text) for one, each in zip(problems, responses, strict=True)]
+    return outcomes(responses, grading.grade_all(pairs), draws, settings.reward, settings.rollout.max_tokens)
 
 
 def train_row(

@@ -54,8 +54,15 @@ def rollout_metrics(step: Outcomes, rule: Reward) -> Metrics:
         "zero_variance_all_right": sum(value == rule.correct for value in flat) / len(groups),
         "zero_variance_all_wrong": sum(value != rule.correct for value in flat) / len(groups),
         "tokens": sum(row.length for row in rows),
+        **_greedy(step),
         **{f"verdict_{status}": _count(rows, status) for status in WATCHED_STATUSES},
     }
+
+
+def _greedy(step: Outcomes) -> Metrics:
+    """What greedy completions earned and how many there were; nothing where there are none."""
+    found = [row.greedy for row in step.rows[:: step.samples] if row.greedy is not None]
+    return {"greedy_reward_mean": mean(found), "greedy_completions": len(found)} if found else {}
 
 
 def refill_metrics(rounds: Sequence[Round], kept: Round, how: Selection) -> Metrics:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -49,6 +49,8 @@ class Outcome:
     truncated: bool
     boxed: bool
     status: str
+    greedy: float | None = None
+    """What the greedy completion to the same prompt earned, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,12 @@ class Outcomes:
     def groups(self) -> Int[Tensor, " response"]:
         """The place of each response's prompt in the step; a problem that occurs twice in a step has two groups."""
         return torch.tensor([row.number // self.samples for row in self.rows])
+
+    @property
+    def greedy(self) -> Float[Tensor, " response"] | None:
+        """What the greedy completion to each response's prompt earned; None where there are none."""
+        found = [row.greedy for row in self.rows if row.greedy is not None]
+        return torch.tensor(found, dtype=torch.float64) if found else None
 
     @property
     def lengths(self) -> Int[Tensor, " response"]:
@@ -114,3 +122,13 @@ def outcomes(
             )
         )
     return found
+
+
+def with_greedy(rows: Sequence[Outcome], greedy: Sequence[Outcome], samples: int) -> list[Outcome]:
+    """The outcomes, each with what the greedy completion to its prompt earned.
+
+    Args:
+        greedy: one for each of this rank's prompts, numbered by the prompt's place.
+    """
+    earned = {row.number: row.reward for row in greedy}
+    return [replace(row, greedy=earned[row.number // samples]) for row in rows]
