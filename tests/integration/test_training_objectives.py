@@ -42,9 +42,8 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture
 def run(world, inputs, tmp_path):
-    def train(name="run", micro_batch_tokens=512, **changes):
-        changes = {"steps": 3, "checkpoints": [], **changes}
-        return run_of(inputs, tmp_path / name, world, micro_batch_tokens, **changes)
+    def train(name="run", **changes):
+        return run_of(inputs, tmp_path / name, world, **{"steps": 3, "checkpoints": [], **changes})
 
     return train
 
@@ -203,3 +202,17 @@ def test_a_greedy_baseline_is_sampled_besides_and_is_no_sample(run):
     assert found["tokens"] == plain[0]["metrics"]["tokens"]
     assert found["greedy_completions"] == 5
     assert found["greedy_reward_mean"] * 5 == pytest.approx(round(found["greedy_reward_mean"] * 5))
+
+
+def test_a_run_that_refills_and_goes_twice_through_its_rollout_resumes_bit_for_bit(run):
+    changes = {
+        "advantage": {"baseline": "greedy", "scale": "whiten"},
+        "selection": {"zero_variance": "refilled", "max_rounds": 3},
+        "weight": {"kind": "token", "entropy_quantile": 0.5},
+        "epochs_per_rollout": 2,
+        "schedule": "cosine",
+        "warmup_steps": 3,
+    }
+    whole, resumed = run("whole", **changes), run("resumed", interrupted=True, **changes)
+    assert [event["metrics"] for event in resumed[0]] == [event["metrics"] for event in whole[0]]
+    assert all(torch.equal(resumed[1][name], tensor) for name, tensor in whole[1].items())

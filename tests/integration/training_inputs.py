@@ -49,9 +49,18 @@ def typed_recipe(**changes: Any) -> TrainSpec:
 
 
 def run_of(
-    inputs: tuple[Path, Path], scratch: Path, world: World, micro_batch_tokens: int = 512, **changes: Any
+    inputs: tuple[Path, Path],
+    scratch: Path,
+    world: World,
+    micro_batch_tokens: int = 512,
+    interrupted: bool = False,
+    **changes: Any,
 ) -> Any:
-    """Train in this process: the events, and the kept weights of the last step."""
+    """Train in this process: the events, and the kept weights of the last step.
+
+    Args:
+        interrupted: stop after the first step and go on from the saved state.
+    """
     from verizero.training import loop
     from verizero.training.checkpoint import Checkpoints
     from verizero.training.prompts import readable_prompts
@@ -62,6 +71,8 @@ def run_of(
     prompts = readable_prompts(problems, spec.template, folder, spec.optimizer)
     checkpoints = Checkpoints(scratch, world)
     runtime = loop.Runtime(threads=1, micro_batch_tokens=micro_batch_tokens)
+    if interrupted:
+        assert not loop.train(spec, folder, prompts, checkpoints, world, StopRequest(minutes=0), runtime)
     assert loop.train(spec, folder, prompts, checkpoints, world, StopRequest(), runtime)
     events = [json.loads(line) for line in checkpoints.events.read_text().splitlines()]
     return events, load_file(checkpoints.kept / f"step-{spec.optimizer.steps}" / "model.safetensors")

@@ -58,6 +58,10 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"advantage": {"baseline": "group-mean", "scale": "group-std", "shape": "returns"}},
         ["`returns`", "`whiten`"],
     ),
+    "returns of nothing but the end": (
+        {"advantage": {"baseline": "none", "shape": "returns"}},
+        ["shape is `returns`", "write `response`"],
+    ),
     "tree of others": ({"advantage": {"baseline": "leave-one-out", "shape": "prefix-tree"}}, ["`prefix-tree`"]),
     "whitened tree": (
         {"advantage": {"baseline": "group-mean", "shape": "prefix-tree", "scale": "whiten"}},

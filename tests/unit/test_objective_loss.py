@@ -236,10 +236,10 @@ def test_the_gradient_is_that_of_finite_differences(axes):
     assert torch.autograd.gradcheck(whole, logprob.requires_grad_())
 
 
-def gradient(**axes):
-    """Of the token-mean loss on policy, where every ratio is 1."""
+def gradient(kind, **axes):
+    """Of the loss on policy, where every ratio is 1."""
     logprob = OLD.clone().requires_grad_()
-    return torch.autograd.grad(loss(token_weights(LENGTHS, "token"), logprob=logprob, **axes).loss, logprob)[0]
+    return torch.autograd.grad(loss(token_weights(LENGTHS, kind), logprob=logprob, **axes).loss, logprob)[0]
 
 
 @pytest.mark.parametrize(
@@ -253,8 +253,15 @@ def gradient(**axes):
     ],
     ids=["reinforce", "dual clip", "sequence", "cumulative", "detached clip"],
 )
-def test_every_surrogate_has_the_gradient_of_clip_on_policy(axes):
-    torch.testing.assert_close(gradient(**axes), gradient())
+@pytest.mark.parametrize("kind", ["token", "sequence"])
+def test_every_surrogate_has_the_gradient_of_clip_on_policy(axes, kind):
+    torch.testing.assert_close(gradient(kind, **axes), gradient(kind))
+
+
+def test_gspo_on_policy_is_the_sequence_mean_of_reinforce():
+    gspo = gradient("sequence", ratio="sequence", clip_low=3e-4, clip_high=4e-4)
+    expected = -ADVANTAGE[:, None] / (len(LENGTHS) * LENGTHS[:, None]) * MASK
+    torch.testing.assert_close(gspo, expected)
 
 
 def test_what_stands_outside_a_response_has_neither_value_nor_gradient():

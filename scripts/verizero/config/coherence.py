@@ -40,6 +40,11 @@ def _advantage(recipe: Optimizer) -> Iterator[str]:
     how, samples = recipe.advantage, recipe.rollout.samples
     if how.baseline in GROUPED and samples < 2:
         yield f"rollout.samples is 1, but the baseline `{how.baseline}` needs a group of at least 2"
+    if how.shape == "returns" and how.discount == 1.0 and recipe.kl.where != "reward":
+        yield (
+            "advantage.shape is `returns`, but with discount 1 and no divergence in the reward each token's return is that of the response; "
+            "write `response`, or give kl.where `reward`"
+        )
     if how.baseline != "sign":
         return
     rule = "advantage.baseline `sign` is 2r - 1 for rewards of 0 and 1"
