@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -195,6 +197,21 @@ def test_the_divergence_enters_with_the_weight_of_its_token():
     expected = float(loss(weight).loss) + 0.04 * float((weight[:, None] * kl(LOGPROB, OLD, "k3") * MASK).sum())
     assert float(with_kl.loss) == pytest.approx(expected, abs=1e-6)
     assert float(with_kl.kl_reference) == pytest.approx(float((kl(LOGPROB, OLD, "k3") * MASK).sum()), rel=1e-5)
+
+
+def test_a_correction_is_a_factor_of_the_surrogate_alone():
+    weight = token_weights(LENGTHS, "token")
+    terms = {"reference": OLD, "kl_coefficient": 0.1, "entropy": 0.3 * OLD, "entropy_coefficient": 0.1}
+    plain, all_terms = loss(weight).loss, loss(weight, **terms).loss
+    half = {"sampled": OLD + math.log(2), "correction": "truncated", "correction_high": 2.0}
+    found = loss(weight, **half, **terms)
+    torch.testing.assert_close(found.loss, all_terms - plain / 2)
+    assert float(found.correction) == pytest.approx(float(LENGTHS.sum()) / 2)
+
+
+def test_a_correction_without_the_engines_probabilities_is_refused():
+    with pytest.raises(ValueError, match="of the engine"):
+        loss(token_weights(LENGTHS, "token"), correction="truncated")
 
 
 def test_a_divergence_without_a_reference_is_refused():
