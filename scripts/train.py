@@ -4,6 +4,7 @@
         --model results/models/tiny/manifest.json --dataset results/datasets/sums/manifest.json \
         --out results/runs/tiny.sums.plain.grpo-toy.s1/manifest.json
     torchrun --standalone --nproc-per-node 2 -- scripts/train.py ...      # the `--` keeps torchrun from reading --run
+    python scripts/train.py --dry --spec "$(python scripts/spec.py train tiny.sums.plain.grpo-toy.s1)"
 
 The payload is a Hugging Face folder `step-<n>/` for each kept step and `curves.jsonl`, one line of measurements a step.
 `events.jsonl` beside the manifest says also how long everything took. A run that is killed goes on from its last saved
@@ -23,6 +24,7 @@ from verizero.artifacts.events import read_events
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.job import EXIT_RESUME, Job
 from verizero.artifacts.manifest import open_artifact
+from verizero.config.describe import recipe_text
 from verizero.config.spec import TrainSpec, read_spec
 from verizero.problems.problem import read_problems
 from verizero.rollout.threads import set_threads
@@ -32,10 +34,13 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True, help="TrainSpec as JSON, or @FILE")
-    parser.add_argument("--run", required=True, help="the run's id")
-    parser.add_argument("--model", required=True, type=Path, help="manifest.json of the model to start from")
-    parser.add_argument("--dataset", required=True, type=Path, help="manifest.json of the training set")
-    parser.add_argument("--out", required=True, type=Path, help="where the run's manifest.json goes")
+    parser.add_argument("--dry", action="store_true", help="say what the run would do, axis by axis, and stop")
+    required = [
+        parser.add_argument("--run", help="the run's id"),
+        parser.add_argument("--model", type=Path, help="manifest.json of the model to start from"),
+        parser.add_argument("--dataset", type=Path, help="manifest.json of the training set"),
+        parser.add_argument("--out", type=Path, help="where the run's manifest.json goes"),
+    ]
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument(
         "--micro-batch-tokens", type=int, default=2048, help="positions of a micro-batch, padding included"
@@ -46,13 +51,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--save-seconds", type=float, default=120.0, help="save the state for resuming at least this often"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    absent = [argument.option_strings[0] for argument in required if getattr(options, argument.dest) is None]
+    if absent and not options.dry:
+        parser.error(f"without --dry, {', '.join(absent)} must be given")
+    return options
 
 
 def main() -> int:
     """Check the inputs, train, publish."""
     options = arguments()
     spec, plain = read_spec(TrainSpec, options.spec)
+    if options.dry:
+        print(recipe_text(spec.optimizer), end="")
+        return 0
     folder = open_artifact(options.model)[1]
     problems_folder = open_artifact(options.dataset)[1]
     problems = read_problems(problems_folder / "problems.jsonl")
@@ -79,7 +91,7 @@ def main() -> int:
         job.warn(f"{prompts.too_long} of {len(problems)} prompts are longer than {limit} tokens and were left out")
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
     runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds)
-    complete = train(spec, folder, prompts, checkpoints, world, stop, runtime)
+    complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print)
     leave_world()
 
     if not complete:
@@ -99,7 +111,12 @@ def main() -> int:
             "steps": len(events),
             "prompts": len(prompts.problems),
             "prompts_too_long": prompts.too_long,
-            "completions": len(events) * spec.optimizer.rollout.prompts * spec.optimizer.rollout.samples,
+            "completions": len(events) * spec.optimizer.rollout.prompts * spec.optimizer.rollout.samples
+            + sum(
+                event["metrics"].get(extra, 0)
+                for event in events
+                for extra in ("extra_completions", "greedy_completions")
+            ),
             "tokens": sum(event["metrics"]["tokens"] for event in events),
         },
         seeds=[spec.seed],

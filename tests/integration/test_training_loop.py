@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 pytestmark = pytest.mark.deepspeed
@@ -11,15 +9,13 @@ pytestmark = pytest.mark.deepspeed
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
-from training_inputs import make_inputs, typed_recipe  # noqa: E402
+from training_inputs import assert_alike, make_inputs, run_of, typed_recipe  # noqa: E402
 
 from verizero.artifacts.errors import UserError  # noqa: E402
 from verizero.policy import logprobs  # noqa: E402
 from verizero.problems.problem import read_problems  # noqa: E402
 from verizero.training import loop  # noqa: E402
-from verizero.training.checkpoint import Checkpoints  # noqa: E402
 from verizero.training.prompts import readable_prompts  # noqa: E402
-from verizero.training.walltime import StopRequest  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +28,7 @@ def run(world, inputs, tmp_path):
     """Train in this process: events, the kept weights of the last step, and where the run's state lies."""
 
     def train(name="run", micro_batch_tokens=512, **changes):
-        spec, folder = typed_recipe(**changes), inputs[0].parent / "payload"
-        problems = read_problems(inputs[1].parent / "payload" / "problems.jsonl")
-        prompts = readable_prompts(problems, spec.template, folder, spec.optimizer)
-        checkpoints = Checkpoints(tmp_path / name, world)
-        runtime = loop.Runtime(threads=1, micro_batch_tokens=micro_batch_tokens)
-        assert loop.train(spec, folder, prompts, checkpoints, world, StopRequest(), runtime)
-        events = [json.loads(line) for line in checkpoints.events.read_text().splitlines()]
-        return events, load_file(checkpoints.kept / f"step-{spec.optimizer.steps}" / "model.safetensors")
+        return run_of(inputs, tmp_path / name, world, micro_batch_tokens, **changes)
 
     return train
 
@@ -179,16 +168,3 @@ def test_a_model_that_cannot_read_prompt_and_completion_is_refused(inputs):
     spec = typed_recipe(rollout={"prompts": 5, "samples": 4, "max_tokens": 62, "max_prompt_tokens": 8})
     with pytest.raises(UserError, match="the model reads 64 in all"):
         readable_prompts(problems, spec.template, inputs[0].parent / "payload", spec.optimizer)
-
-
-def assert_alike(one, other):
-    """Equal up to the order of float additions."""
-    assert len(one[0]) == len(other[0])
-    for event, partner in zip(one[0], other[0], strict=True):
-        assert event["metrics"].keys() == partner["metrics"].keys()
-        for name, value in event["metrics"].items():
-            expected = value if value is None else pytest.approx(value, rel=2e-3, abs=2e-5)
-            assert partner["metrics"][name] == expected, (event["step"], name)
-    assert one[1].keys() == other[1].keys()
-    for name, tensor in one[1].items():
-        torch.testing.assert_close(other[1][name], tensor, atol=2e-4, rtol=0.0)

@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.deepspeed, pytest.mark.slow]
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
-from training_inputs import make_inputs, recipe  # noqa: E402
+from training_inputs import assert_alike, make_inputs, recipe, run_of  # noqa: E402
+
+from verizero.training.world import leave_world, start_world  # noqa: E402
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "train.py"
 
@@ -84,3 +86,32 @@ def test_two_processes_resume_bit_for_bit_and_one_does_not_take_their_state(inpu
         assert "saved by 2 processes and this run has 1" in said
     resumed, _ = train(inputs, tmp_path / "results", processes=2, zero_stage=stage)
     assert resumed.read_bytes() == pairs(stage).read_bytes()
+
+
+SHARED = {
+    "whitened returns": {
+        "advantage": {"baseline": "greedy", "scale": "whiten", "shape": "returns", "discount": 0.9},
+        "kl": {"coefficient": 0.01, "estimator": "k1", "where": "reward"},
+        "weight": {"kind": "token", "entropy_quantile": 0.6},
+        "correction": {"kind": "masked", "low": 0.5, "high": 5.0},
+        "epochs_per_rollout": 2,
+        "zero_stage": 3,
+    },
+    "prefix tree": {
+        "advantage": {"baseline": "group-mean", "scale": "group-std", "shape": "prefix-tree"},
+        "weight": {"kind": "prompt"},
+        "selection": {"zero_variance": "refilled", "max_rounds": 3, "truncated": "masked"},
+        "surrogate": {"ratio": "sequence"},
+    },
+}
+"""Objectives that read what no rank knows alone."""
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_an_objective_over_all_ranks_is_that_of_one_process(inputs, tmp_path, name):
+    world = start_world(threads=1)  # in this process: a start of its own takes longer than the run
+    alone = run_of(inputs, tmp_path / "alone", world, steps=4, **SHARED[name])
+    leave_world()
+    out = train(inputs, tmp_path / "results", processes=2, **SHARED[name])[0]
+    events = [{"step": row.pop("step"), "metrics": row} for row in curves(out)]
+    assert_alike(alone, (events, load_file(out.parent / "payload" / "step-4" / "model.safetensors")))

@@ -9,16 +9,21 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 import torch
+from safetensors.torch import load_file
 
 from verizero.artifacts.job import Job
 from verizero.config.sources import Architecture
 from verizero.config.spec import TrainSpec, read_spec
 from verizero.policy.save import save_policy
 from verizero.policy.scratch import scratch_policy
-from verizero.problems.problem import Problem, write_problems
+from verizero.problems.problem import Problem, read_problems, write_problems
+
+if TYPE_CHECKING:
+    from verizero.training.world import World
 
 ALPHABET = "0123456789A=,\\boxed{}"
 ARCHITECTURE = {"hidden_size": 32, "intermediate_size": 64, "layers": 1, "heads": 2, "kv_heads": 1, "max_positions": 64}
@@ -41,6 +46,49 @@ def recipe(**changes: Any) -> str:
 def typed_recipe(**changes: Any) -> TrainSpec:
     """The same, typed."""
     return read_spec(TrainSpec, recipe(**changes))[0]
+
+
+def run_of(
+    inputs: tuple[Path, Path],
+    scratch: Path,
+    world: World,
+    micro_batch_tokens: int = 512,
+    interrupted: bool = False,
+    **changes: Any,
+) -> Any:
+    """Train in this process: the events, and the kept weights of the last step.
+
+    Args:
+        interrupted: stop after the first step and go on from the saved state.
+    """
+    from verizero.training import loop
+    from verizero.training.checkpoint import Checkpoints
+    from verizero.training.prompts import readable_prompts
+    from verizero.training.walltime import StopRequest
+
+    spec, folder = typed_recipe(**changes), inputs[0].parent / "payload"
+    problems = read_problems(inputs[1].parent / "payload" / "problems.jsonl")
+    prompts = readable_prompts(problems, spec.template, folder, spec.optimizer)
+    checkpoints = Checkpoints(scratch, world)
+    runtime = loop.Runtime(threads=1, micro_batch_tokens=micro_batch_tokens)
+    if interrupted:
+        assert not loop.train(spec, folder, prompts, checkpoints, world, StopRequest(minutes=0), runtime)
+    assert loop.train(spec, folder, prompts, checkpoints, world, StopRequest(), runtime)
+    events = [json.loads(line) for line in checkpoints.events.read_text().splitlines()]
+    return events, load_file(checkpoints.kept / f"step-{spec.optimizer.steps}" / "model.safetensors")
+
+
+def assert_alike(one: Any, other: Any) -> None:
+    """Equal up to the order of float additions."""
+    assert len(one[0]) == len(other[0])
+    for event, partner in zip(one[0], other[0], strict=True):
+        assert event["metrics"].keys() == partner["metrics"].keys()
+        for name, value in event["metrics"].items():
+            expected = value if value is None else pytest.approx(value, rel=2e-3, abs=2e-5)
+            assert partner["metrics"][name] == expected, (event["step"], name)
+    assert one[1].keys() == other[1].keys()
+    for name, tensor in one[1].items():
+        torch.testing.assert_close(other[1][name], tensor, atol=2e-4, rtol=0.0)
 
 
 def make_inputs(results: Path) -> tuple[Path, Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,15 +12,15 @@ from hypothesis import strategies as st
 from verizero.objective.advantage import advantages
 from verizero.objective.kl import kl
 from verizero.objective.loss import Objective, loss_sums
-from verizero.objective.surrogate import surrogate
+from verizero.objective.ratio import log_ratio
+from verizero.objective.surrogate import clipped
 from verizero.objective.weight import token_weights
 
-KINDS = ["sequence", "token", "constant"]
+KINDS = ["sequence", "token", "constant", "prompt", "balanced"]
 LENGTHS = torch.tensor([5, 3, 4, 2, 5, 1])
 MASK = torch.arange(5) < LENGTHS[:, None]
-ADVANTAGE = advantages(
-    torch.tensor([1.0, 0, 0, 1, 1, 0]), torch.tensor([0, 0, 0, 1, 1, 1]), "group-mean", "group-std", 1e-6
-)
+GROUP = torch.tensor([0, 0, 0, 1, 1, 1])
+ADVANTAGE = advantages(torch.tensor([1.0, 0, 0, 1, 1, 0]), GROUP, "group-mean", "group-std", 1e-6)
 # A batch on which verl's loss functions were run (trainers.md 1.6); drawn once with torch.manual_seed(0).
 OLD = torch.tensor(
     [
@@ -42,52 +44,75 @@ LOGPROB = torch.tensor(
 )
 
 
+def each(value):
+    """One value of a response for each of its tokens."""
+    return value[:, None].expand(len(value), 5)
+
+
 def loss(
     weight,
     *,
-    clip_high=0.2,
     logprob=LOGPROB,
     old=OLD,
     advantage=ADVANTAGE,
     mask=MASK,
     entropy=None,
     reference=None,
-    **coefficients,
+    sampled=None,
+    **axes,
 ):
-    objective = Objective("clip", 0.2, clip_high, **coefficients)
+    width = mask.shape[1]
     return loss_sums(
-        objective,
+        Objective(**{"surrogate": "clip", **axes}),
         logprob,
         torch.zeros_like(logprob) if entropy is None else entropy,
         old,
         reference,
-        advantage,
-        weight,
+        each(advantage)[:, :width] if advantage.ndim == 1 else advantage,
+        each(weight)[:, :width] if weight.ndim == 1 else weight,
         mask,
+        sampled,
     )
 
 
 @pytest.mark.parametrize(
-    ("kind", "clip_high", "expected"),
+    ("axes", "kind", "expected"),
     [
-        ("token", 0.2, -0.159292),
-        ("sequence", 0.2, 0.149429),
-        ("constant", 0.2, -0.106195),
-        ("token", 0.28, -0.166942),
-        ("sequence", 0.28, 0.141299),
-        ("constant", 0.28, -0.111294),
+        ({}, "token", -0.159292),
+        ({}, "sequence", 0.149429),
+        ({}, "constant", -0.106195),
+        ({}, "balanced", 0.156369),
+        ({"clip_high": 0.28, "dual_clip": 3.0}, "token", -0.166942),
+        ({"clip_high": 0.28, "dual_clip": 3.0}, "sequence", 0.141299),
+        ({"clip_high": 0.28, "dual_clip": 3.0}, "constant", -0.111294),
+        ({"clip_high": 0.28, "ratio": "sequence"}, "sequence", 0.132994),
+        ({"surrogate": "detached-clip", "ratio_min": 0.8, "ratio_max": 1.28}, "token", 0.248998),
     ],
 )
-def test_clipped_losses_equal_those_of_verl(kind, clip_high, expected):
-    found = loss(token_weights(LENGTHS, kind, 5), clip_high=clip_high)
+def test_losses_equal_those_of_verl(axes, kind, expected):
+    found = loss(token_weights(LENGTHS, kind, 5, GROUP, ADVANTAGE), **axes)
     assert float(found.loss) == pytest.approx(expected, abs=2e-6)
 
 
 def test_clipped_loss_equals_that_of_nemo_rl():
     old, new = torch.tensor([[-1.0, -1.0, -1.0]]), torch.tensor([[-1.69315, -1.0, -0.59453]])
-    per_token, clipped = surrogate(new, old, torch.tensor([[1.0, -1.0, 2.0]]), "clip", 0.2, 0.2)
+    per_token, changed = clipped(new - old, torch.tensor([[1.0, -1.0, 2.0]]), 0.8, 1.2)
     assert float(per_token.mean()) == pytest.approx(-0.6333, abs=5e-5)
-    assert clipped.tolist() == [[False, False, True]]
+    assert changed.tolist() == [[False, False, True]]
+
+
+def test_a_sequence_ratio_gives_the_loss_of_nemo_rl():
+    old, new = torch.tensor([[-1.0, -1.0, -1.0]]), torch.tensor([[-1.69315, -1.0, -0.59453]])
+    ratio = log_ratio(new, old, torch.ones(1, 3, dtype=torch.bool), "sequence")
+    per_token, _ = clipped(ratio, torch.tensor([[1.0, -1.0, 2.0]]), 0.8, 1.2)
+    assert float(per_token.mean()) == pytest.approx(-0.6057, abs=5e-5)
+
+
+def test_a_dual_clip_gives_the_loss_of_nemo_rl():
+    old, new = torch.tensor([[-1.0, -1.0, -3.0]]), torch.tensor([[-1.69315, -1.0, -0.69741]])
+    per_token, changed = clipped(new - old, torch.tensor([[1.0, -1.0, -4.0]]), 0.8, 1.2, dual=3.0)
+    assert float(per_token.mean()) == pytest.approx(4.1667, abs=5e-5)
+    assert changed.tolist() == [[False, False, True]]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +125,31 @@ def test_a_token_of_a_long_wrong_answer_weighs_less_in_grpo_only(kind, expected)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_response_without_tokens_counts_for_nothing(kind):
-    first, last = token_weights(torch.tensor([10, 100]), kind, 50).tolist()
-    assert token_weights(torch.tensor([10, 0, 100]), kind, 50).tolist() == pytest.approx([first, 0.0, last])
+    group, advantage = torch.tensor([0, 0, 1]), torch.tensor([1.0, 1.0, -1.0])
+    first, last = token_weights(torch.tensor([10, 100]), kind, 50, group[::2], advantage[::2]).tolist()
+    found = token_weights(torch.tensor([10, 0, 100]), kind, 50, group, advantage)
+    assert found.tolist() == pytest.approx([first, 0.0, last])
+
+
+def test_balanced_averages_the_two_sides_of_a_group_apart():
+    # one right answer of 10 tokens against wrong ones of 20 and 40, then a group without a side
+    lengths, group = torch.tensor([10, 20, 40, 7, 7]), torch.tensor([0, 0, 0, 1, 1])
+    found = token_weights(lengths, "balanced", None, group, torch.tensor([2.0, -1.0, -1.0, 0.0, 0.0]))
+    assert found.tolist() == pytest.approx([1 / 3 / 10 / 2, 2 / 3 / 60 / 2, 2 / 3 / 60 / 2, 0.0, 0.0])
+
+
+@given(st.lists(st.sampled_from([-1.0, 1.0]), min_size=2, max_size=8), st.integers(1, 30))
+def test_balanced_is_sequence_and_token_where_all_lengths_are_equal(signs, length):
+    lengths, advantage, group = torch.full((len(signs),), length), torch.tensor(signs), torch.zeros(len(signs)).long()
+    for kind in ("sequence", "token"):
+        torch.testing.assert_close(
+            token_weights(lengths, "balanced", None, group, advantage), token_weights(lengths, kind)
+        )
+
+
+def test_every_prompt_counts_the_same():
+    found = token_weights(torch.tensor([10, 30, 1, 1]), "prompt", None, torch.tensor([5, 5, 2, 2]))
+    assert found.tolist() == pytest.approx([1 / 80, 1 / 80, 1 / 4, 1 / 4])
 
 
 def test_an_update_without_tokens_is_refused():
@@ -151,40 +199,86 @@ def test_the_divergence_enters_with_the_weight_of_its_token():
     assert float(with_kl.kl_reference) == pytest.approx(float((kl(LOGPROB, OLD, "k3") * MASK).sum()), rel=1e-5)
 
 
+def test_a_correction_is_a_factor_of_the_surrogate_alone():
+    weight = token_weights(LENGTHS, "token")
+    terms = {"reference": OLD, "kl_coefficient": 0.1, "entropy": 0.3 * OLD, "entropy_coefficient": 0.1}
+    plain, all_terms = loss(weight).loss, loss(weight, **terms).loss
+    half = {"sampled": OLD + math.log(2), "correction": "truncated", "correction_high": 2.0}
+    found = loss(weight, **half, **terms)
+    torch.testing.assert_close(found.loss, all_terms - plain / 2)
+    assert float(found.correction) == pytest.approx(float(LENGTHS.sum()) / 2)
+
+
+def test_a_correction_without_the_engines_probabilities_is_refused():
+    with pytest.raises(ValueError, match="of the engine"):
+        loss(token_weights(LENGTHS, "token"), correction="truncated")
+
+
 def test_a_divergence_without_a_reference_is_refused():
     with pytest.raises(ValueError, match="reference policy"):
         loss(token_weights(LENGTHS, "token"), kl_coefficient=0.1)
 
 
-def test_the_gradient_is_that_of_finite_differences():
-    torch.manual_seed(1)
+AXES = {
+    "clip": {"clip_high": 0.28},
+    "dual clip": {"clip_high": 0.28, "dual_clip": 1.3},
+    "sequence ratio": {"ratio": "sequence", "clip_low": 0.1, "clip_high": 0.15},
+    "reinforce": {"surrogate": "reinforce"},
+    "none": {"surrogate": "none"},
+    "k1": {"kl_estimator": "k1"},
+    "k2": {"kl_estimator": "k2"},
+    "truncated correction": {"correction": "truncated", "correction_high": 1.1},
+    "masked correction": {"correction": "masked", "correction_low": 0.5, "correction_high": 1.1},
+}
+"""Objectives whose gradient is that of their value; `detached-clip` and the cumulative ratio stop it on purpose."""
+
+
+@pytest.mark.parametrize("axes", AXES.values(), ids=AXES)
+def test_the_gradient_is_that_of_finite_differences(axes):
+    logits = torch.randn(*OLD.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     logprob, old, reference = (value.double() for value in (LOGPROB, OLD, OLD + 0.1))
-    logits = torch.randn(*OLD.shape, dtype=torch.float64)
-    weight, advantage = token_weights(LENGTHS, "sequence").double(), ADVANTAGE.double()
 
     def whole(values):
-        objective = Objective("clip", 0.2, 0.28, kl_coefficient=0.1, entropy_coefficient=0.05)
-        return loss_sums(objective, values, values * logits, old, reference, advantage, weight, MASK).loss
+        return loss(
+            token_weights(LENGTHS, "sequence").double(),
+            logprob=values,
+            old=old,
+            entropy=values * logits,
+            reference=reference,
+            advantage=ADVANTAGE.double(),
+            sampled=old - 0.3 * logits.sigmoid() + 0.1,
+            **{"kl_coefficient": 0.1, "entropy_coefficient": 0.05, **axes},
+        ).loss
 
     assert torch.autograd.gradcheck(whole, logprob.requires_grad_())
 
 
-def test_reinforce_has_the_gradient_of_clip_on_policy():
-    gradients = []
-    for kind in ("clip", "reinforce"):
-        logprob = OLD.clone().requires_grad_()
-        sums = loss_sums(
-            Objective(kind, 0.2, 0.2),
-            logprob,
-            torch.zeros_like(OLD),
-            OLD,
-            None,
-            ADVANTAGE,
-            token_weights(LENGTHS, "token"),
-            MASK,
-        )
-        gradients.append(torch.autograd.grad(sums.loss, logprob)[0])
-    torch.testing.assert_close(gradients[0], gradients[1])
+def gradient(kind, **axes):
+    """Of the loss on policy, where every ratio is 1."""
+    logprob = OLD.clone().requires_grad_()
+    return torch.autograd.grad(loss(token_weights(LENGTHS, kind), logprob=logprob, **axes).loss, logprob)[0]
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"surrogate": "reinforce"},
+        {"clip_high": 0.28, "dual_clip": 3.0},
+        {"ratio": "sequence", "clip_low": 3e-4, "clip_high": 4e-4},
+        {"ratio": "cumulative", "clip_low": 0.025, "clip_high": 0.05, "clip_growth": 0.5, "dual_clip": 0.05},
+        {"surrogate": "detached-clip", "ratio_max": 1.28},
+    ],
+    ids=["reinforce", "dual clip", "sequence", "cumulative", "detached clip"],
+)
+@pytest.mark.parametrize("kind", ["token", "sequence"])
+def test_every_surrogate_has_the_gradient_of_clip_on_policy(axes, kind):
+    torch.testing.assert_close(gradient(kind, **axes), gradient(kind))
+
+
+def test_gspo_on_policy_is_the_sequence_mean_of_reinforce():
+    gspo = gradient("sequence", ratio="sequence", clip_low=3e-4, clip_high=4e-4)
+    expected = -ADVANTAGE[:, None] / (len(LENGTHS) * LENGTHS[:, None]) * MASK
+    torch.testing.assert_close(gspo, expected)
 
 
 def test_what_stands_outside_a_response_has_neither_value_nor_gradient():
@@ -193,6 +287,18 @@ def test_what_stands_outside_a_response_has_neither_value_nor_gradient():
     found = loss(weight, logprob=absurd, old=OLD.masked_fill(~MASK, float("-inf"))).loss
     gradient = torch.autograd.grad(found, absurd)[0]
     assert float(found) == pytest.approx(float(loss(weight).loss))
+    assert (gradient[~MASK] == 0).all()
+    assert (gradient[MASK] != 0).any()
+
+
+@pytest.mark.parametrize("axes", AXES.values(), ids=AXES)
+def test_no_axis_gives_a_masked_token_a_gradient(axes):
+    logprob = LOGPROB.clone().requires_grad_()
+    terms = {"reference": OLD + 0.1, "kl_coefficient": 0.1, "sampled": OLD - 0.2, **axes}
+    found = loss(
+        token_weights(LENGTHS, "token"), logprob=logprob, entropy=logprob * 0.3, entropy_coefficient=0.1, **terms
+    )
+    gradient = torch.autograd.grad(found.loss, logprob)[0]
     assert (gradient[~MASK] == 0).all()
     assert (gradient[MASK] != 0).any()
 
@@ -206,6 +312,12 @@ def test_clipped_tokens_are_counted_and_have_no_gradient():
     assert int(loss(token_weights(LENGTHS, "token"), logprob=OLD + 0.5, advantage=-up).clipped) == 0
 
 
+DETACHED = {
+    "detached clip": {"surrogate": "detached-clip", "ratio_min": 0.8, "ratio_max": 1.28},
+    "cumulative": {"ratio": "cumulative", "clip_low": 0.025, "clip_high": 0.05, "clip_growth": 0.5, "dual_clip": 0.05},
+}
+
+
 @st.composite
 def splits(draw):
     """A permutation of the six responses, cut into consecutive parts."""
@@ -214,21 +326,23 @@ def splits(draw):
     return [list(order[a:b]) for a, b in zip([0, *cuts], [*cuts, 6], strict=True)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(splits(), st.sampled_from(KINDS))
-def test_micro_batches_ranks_and_order_cannot_change_loss_or_gradient(parts, kind):
-    weight = token_weights(LENGTHS, kind, 5)
-    coefficients = {"kl_coefficient": 0.1, "entropy_coefficient": 0.01}
+@pytest.mark.parametrize("axes", [*AXES.values(), *DETACHED.values()], ids=[*AXES, *DETACHED])
+def test_micro_batches_ranks_and_order_cannot_change_loss_or_gradient(axes, parts, kind):
+    weight = token_weights(LENGTHS, kind, 5, GROUP, ADVANTAGE)
+    coefficients = {"kl_coefficient": 0.1, "entropy_coefficient": 0.01, **axes}
 
     def of(rows, logprob):
         width = int(LENGTHS[rows].max())  # each part is padded to its own longest row
-        cut = [value[rows, :width] for value in (logprob, OLD, OLD + 0.1, MASK)]
+        cut = [value[rows, :width] for value in (logprob, OLD, OLD + 0.1, MASK, OLD - 0.2 * LOGPROB)]
         return loss(
             weight[rows],
             logprob=cut[0],
             old=cut[1],
             reference=cut[2],
             mask=cut[3],
+            sampled=cut[4],
             entropy=cut[0] * 0.3,
             advantage=ADVANTAGE[rows],
             **coefficients,

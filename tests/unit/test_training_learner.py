@@ -17,7 +17,7 @@ from verizero.config.optimizers import Advantage, Optimizer, Rollout, Weight  # 
 from verizero.objective.loss import Objective, loss_sums  # noqa: E402
 from verizero.policy.logprobs import token_logprobs  # noqa: E402
 from verizero.training.batches import padded  # noqa: E402
-from verizero.training.learner import Learner, TrainRow  # noqa: E402
+from verizero.training.learner import Learner, TrainRow, placed  # noqa: E402
 
 OBJECTIVE = Objective(surrogate="clip", clip_low=0.2, clip_high=0.2)
 ROWS = 16
@@ -28,7 +28,14 @@ def rows():
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(3, 20, (ROWS, 2, 8), generator=generator).tolist()
     return [
-        TrainRow(prompt, response, None, None, 1.0 if number % 2 else -0.5, 1 / (8 * ROWS))
+        TrainRow(
+            prompt,
+            response,
+            None,
+            None,
+            torch.full((8,), 1.0 if number % 2 else -0.5),
+            torch.full((8,), 1 / (8 * ROWS)),
+        )
         for number, (prompt, response) in enumerate(ids)
     ]
 
@@ -43,8 +50,7 @@ def plain_gradient_norm():
     batch = padded([row.prompt for row in some], [row.response for row in some])
     mask = batch.response_mask
     logprob, entropy = token_logprobs(model, batch.input_ids, batch.attention_mask, mask, 1.0)
-    advantage = torch.tensor([row.advantage for row in some])
-    weight = torch.tensor([row.weight for row in some])
+    advantage, weight = (placed([getattr(row, name) for row in some], mask) for name in ("advantage", "weight"))
     loss_sums(OBJECTIVE, logprob, entropy, logprob.detach(), None, advantage, weight, mask).loss.backward()
     return float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
 

@@ -10,13 +10,15 @@ import pytest
 import torch
 
 from verizero.artifacts.errors import UserError
-from verizero.config.optimizers import Reward
+from verizero.config.optimizers import Advantage, Optimizer, Reward, Rollout, Weight
 from verizero.reward.verdict import Verdict
 from verizero.rollout.engine import Completion
-from verizero.training.learner import Score, Update, engine_config, learning_rate_at
+from verizero.training.learner import Score, Update, engine_config
 from verizero.training.logprob_check import LogprobGap, logprob_gap, require_close, to_check
 from verizero.training.metrics import rollout_metrics, update_metrics
 from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes
+from verizero.training.schedule import learning_rate_at
+from verizero.training.signal_watch import PATIENCE, SignalWatch
 from verizero.training.walltime import SPARE_SECONDS, StopRequest
 from verizero.training.world import World
 
@@ -62,9 +64,10 @@ def test_a_mean_over_nothing_is_none():
 
 def test_a_truncated_right_answer_is_right_but_earns_nothing():
     completion = Completion([1, 2], [-0.1, -0.1], "\\boxed{4}", "length")
-    [found] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], [0.5], RULE)
+    [found] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], [0.5], RULE, 2)
     assert (found.correct, found.reward, found.truncated, found.boxed) == (True, 0.0, True, True)
-    [graded] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], [0.5], Reward(truncated="graded"))
+    graded_rule = Reward(truncated="graded")
+    [graded] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], [0.5], graded_rule, 2)
     assert graded.reward == 1.0
 
 
@@ -118,9 +121,28 @@ def test_the_first_response_to_each_prompt_is_checked_until_there_are_enough_tok
     assert len(to_check(responses([-1.0] * 9000), samples=1)) == 1
 
 
+def rates(**changes):
+    values = {"steps": 3, "updates_per_rollout": 2, "learning_rate": 1.0, **changes}
+    recipe = Optimizer(
+        advantage=Advantage(baseline="group-mean"),
+        weight=Weight(kind="sequence"),
+        rollout=Rollout(prompts=2, samples=2, max_tokens=8),
+        **values,
+    )
+    return [learning_rate_at(update, recipe) for update in range(6)]
+
+
 def test_the_learning_rate_rises_linearly_then_stays():
-    assert [learning_rate_at(update, 1.0, 4) for update in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
-    assert learning_rate_at(0, 3e-6, 0) == 3e-6
+    assert rates(warmup_steps=4) == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    assert rates(learning_rate=3e-6) == [3e-6] * 6
+
+
+def test_a_linear_schedule_falls_to_its_end_and_a_cosine_is_half_way_in_the_middle():
+    assert rates(warmup_steps=2, schedule="linear") == pytest.approx([0.5, 1.0, 1.0, 0.75, 0.5, 0.25])
+    assert rates(schedule="linear", schedule_end=0.5) == pytest.approx([1 - n / 12 for n in range(6)])
+    cosine = rates(schedule="cosine", schedule_end=0.1)
+    assert (cosine[0], cosine[3]) == pytest.approx((1.0, 0.55))
+    assert cosine == sorted(cosine, reverse=True)
 
 
 def test_a_signal_is_a_reason_to_stop():
@@ -160,3 +182,31 @@ def grpo():
     from verizero.config.registry import load_registry
 
     return load_registry(Path(__file__).parents[2] / "config").optimizers["grpo"]
+
+
+def silent(right=0.0, wrong=0.0):
+    return {"zero_variance_all_right": right, "zero_variance_all_wrong": wrong}
+
+
+def test_rewards_that_are_equal_for_many_steps_are_said_once_with_what_to_try():
+    said = []
+    watch = SignalWatch(said.append)
+    for step in range(1, PATIENCE):
+        watch.see(step, silent(wrong=1.0))
+    watch.see(PATIENCE, silent(wrong=0.9))  # a signal: counting begins anew
+    for step in range(PATIENCE + 1, 2 * PATIENCE):
+        watch.see(step, silent(wrong=1.0))
+    assert said == []
+    for step in range(2 * PATIENCE, 4 * PATIENCE):
+        watch.see(step, silent(wrong=1.0))
+    [sentence] = said
+    assert f"until step {2 * PATIENCE}" in sentence
+    assert "try easier problems" in sentence
+
+
+def test_problems_that_are_all_solved_ask_for_harder_ones():
+    said = []
+    watch = SignalWatch(said.append)
+    for step in range(PATIENCE):
+        watch.see(step, silent(right=0.75, wrong=0.25))
+    assert "harder" in said[0]

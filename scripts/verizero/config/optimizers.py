@@ -1,7 +1,7 @@
 """An optimizer: one value for each axis of the objective space, and how it is applied.
 
-`loss = sum_{i,t} weight[i,t] * surrogate(ratio[i,t], advantage[i,t]) + kl_coef * sum weight * kl - entropy_coef * sum weight * entropy`
-with `sum` over all tokens of the update, on all ranks.
+`loss = sum_{i,t} weight[i,t] * (correction[i,t] * surrogate(ratio[i,t], advantage[i,t]) + kl.coefficient * kl[i,t]
+- entropy_coefficient * entropy[i,t])` with `sum` over all tokens of the update, on all ranks. The axes are in `config/axes.py`.
 """
 
 from __future__ import annotations
@@ -10,49 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from verizero.config.axes import Advantage, Correction, Kl, Selection, Surrogate, Weight
+from verizero.config.coherence import contradictions
 from verizero.config.model import Betas, Count, GraderName, Positive, Probability, Section
-
-
-class Advantage(Section):
-    """How good a response is, compared with what."""
-
-    baseline: Literal["none", "group-mean", "leave-one-out"]
-    scale: Literal["none", "group-std"] = "none"
-    epsilon: Annotated[float, Field(ge=0)] = 1e-8
-    """Added to the (unbiased) standard deviation."""
-
-
-class Surrogate(Section):
-    """What is differentiated."""
-
-    kind: Literal["clip", "reinforce"] = "clip"
-    clip_low: Probability = 0.2
-    clip_high: Annotated[float, Field(ge=0)] = 0.2
-    """The ratio is clipped to [1 - clip_low, 1 + clip_high]."""
-
-    @model_validator(mode="after")
-    def order(self) -> Surrogate:
-        """A range that ends below its start clips everything."""
-        if self.clip_high < self.clip_low:
-            raise ValueError(
-                f"clip_high is {self.clip_high}, below clip_low {self.clip_low}; the clip range is [1 - clip_low, 1 + clip_high]"
-            )
-        return self
-
-
-class Weight(Section):
-    """How much each token counts: `sequence` 1/(N |o|), `token` 1/sum |o|, `constant` 1/(N L)."""
-
-    kind: Literal["sequence", "token", "constant"]
-    length: Count | None = None
-    """L of `constant`, in tokens; by default the rollout's `max_tokens`."""
-
-
-class Kl(Section):
-    """Penalty for leaving the reference policy (the base model), in the loss."""
-
-    coefficient: Annotated[float, Field(ge=0)] = 0.0
-    estimator: Literal["k1", "k2", "k3"] = "k3"
 
 
 class Rollout(Section):
@@ -94,6 +54,8 @@ class Reward(Section):
     """Of the `random` rule only."""
     truncated: Literal["zero", "graded"] = "zero"
     """What a completion that met `max_tokens` earns: paper A gives 0, B and C grade it as it is."""
+    soft_overlong: Count | None = None
+    """The last so many tokens before `max_tokens` take up to 1 from the reward, linearly (DAPO, arXiv 2503.14476)."""
 
     @model_validator(mode="after")
     def complete(self) -> Reward:
@@ -111,6 +73,13 @@ class Reward(Section):
                 )
         return self
 
+    def values(self) -> set[float]:
+        """Everything that a completion can earn, but for the penalty of `soft_overlong`."""
+        found = {self.correct, self.incorrect}
+        if self.rule == "correctness-and-format":
+            found |= {value for value in (self.correct_unboxed, self.incorrect_unboxed) if value is not None}
+        return found | {0.0} if self.truncated == "zero" else found
+
 
 class Optimizer(Section):
     """A complete training recipe under one name."""
@@ -119,18 +88,26 @@ class Optimizer(Section):
     surrogate: Surrogate = Surrogate()
     weight: Weight
     kl: Kl = Kl()
-    entropy_coefficient: Annotated[float, Field(ge=0)] = 0.0
-    """Positive: an entropy bonus."""
+    entropy_coefficient: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    """Positive: an entropy bonus; paper B's alpha is this with the other sign (-0.001 is 0.001 here)."""
+    correction: Correction = Correction()
+    selection: Selection = Selection()
     learning_rate: Positive
     warmup_steps: Annotated[int, Field(ge=0)] = 0
-    """Optimizer updates over which the learning rate rises linearly; then it is constant."""
+    """Optimizer updates over which the learning rate rises linearly; then it follows `schedule`."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the learning rate goes on from its peak until the last update."""
+    schedule_end: Probability = 0.0
+    """Where `linear` and `cosine` end, as a share of the peak."""
     adam_betas: Betas = [0.9, 0.95]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Positive = 1.0
     rollout: Rollout
     reward: Reward = Reward()
     updates_per_rollout: Count = 1
-    """Optimizer updates per step, on disjoint parts of the rollout."""
+    """Optimizer updates per step and epoch, on disjoint parts of the rollout."""
+    epochs_per_rollout: Count = 1
+    """How many times a step goes through its rollout, cut into other parts each time."""
     steps: Count
     """Rollout steps."""
     checkpoints: list[Annotated[int, Field(ge=1)]] = []
@@ -140,23 +117,21 @@ class Optimizer(Section):
     train_dtype: Literal["float32", "bfloat16"] = "float32"
     """In what precision the learner computes; master weights are float32."""
     gradient_checkpointing: bool = False
+    source: str | None = None
+    """The paper whose objective this is, as `arXiv 2402.03300`; not part of the identity."""
     note: str | None = None
 
     @model_validator(mode="after")
     def consistent(self) -> Optimizer:
         """What one key alone cannot say."""
-        if self.rollout.prompts * self.rollout.samples % self.updates_per_rollout:
-            raise ValueError(
-                f"updates_per_rollout is {self.updates_per_rollout}, which does not divide the "
-                f"{self.rollout.prompts} x {self.rollout.samples} completions of a step"
-            )
-        if beyond := [step for step in self.checkpoints if step > self.steps]:
-            raise ValueError(f"checkpoints has {beyond[0]}, but the run ends at step {self.steps}")
-        if self.advantage.baseline != "none" and self.rollout.samples < 2:
-            raise ValueError(
-                f"rollout.samples is 1, but the baseline `{self.advantage.baseline}` needs a group of at least 2"
-            )
+        for sentence in contradictions(self):
+            raise ValueError(sentence)
         return self
+
+    @property
+    def updates(self) -> int:
+        """Optimizer updates of the whole run."""
+        return self.steps * self.epochs_per_rollout * self.updates_per_rollout
 
     def kept_steps(self) -> list[int]:
         """The steps with a checkpoint, the last one included, ascending."""

@@ -171,7 +171,7 @@ def _yaml_files(folder: Path) -> list[Path]:
 
 
 def _optimizers(folder: Path) -> dict[str, Optimizer]:
-    """Optimizer files; `base: NAME` starts from another one's values."""
+    """Optimizer files; `base: NAME` starts from another one's values, but not from what it says about itself."""
     raw = {path.stem: read_yaml(path) for path in _yaml_files(folder)}
     return {name: validated(Optimizer, _with_base(name, raw, folder, ()), folder / f"{name}.yaml") for name in raw}
 
@@ -186,7 +186,8 @@ def _with_base(name: str, raw: dict[str, dict[str, object]], folder: Path, seen:
         raise undefined(path, "base", str(base), list(raw))
     if base in (*seen, name):
         raise UserError(f"{path}: `base` leads back to `{base}`: {' -> '.join((*seen, name, str(base)))}")
-    return _merged(_with_base(str(base), raw, folder, (*seen, name)), own)
+    inherited = _with_base(str(base), raw, folder, (*seen, name))
+    return _merged({key: value for key, value in inherited.items() if key not in ("source", "note")}, own)
 
 
 def _merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:

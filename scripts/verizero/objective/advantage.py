@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Baseline = Literal["none", "group-mean", "leave-one-out"]
+Baseline = Literal["none", "group-mean", "leave-one-out", "greedy", "sign"]
 Scale = Literal["none", "group-std"]
 
 
@@ -18,6 +18,7 @@ def advantages(
     baseline: Baseline,
     scale: Scale = "none",
     epsilon: float = 1e-8,
+    greedy: Float[Tensor, " response"] | None = None,
 ) -> Float[Tensor, " response"]:
     """Advantage of each response: its reward less a baseline, divided by a scale.
 
@@ -25,23 +26,28 @@ def advantages(
     - `group-mean` over `group-std`: GRPO (arXiv 2402.03300, section 4.1.2); the standard deviation is the unbiased
       one, as in the code of papers A, B and C, and `epsilon` is added to it.
     - `leave-one-out`: the mean of the *other* responses, RLOO (arXiv 2402.14740, equation 4); G/(G-1) times Dr. GRPO's.
+    - `greedy`: the reward of the greedy completion to the same prompt, ReMax (arXiv 2310.10505).
+    - `sign`: 2r - 1 for a reward of 0 or 1 (arXiv 2605.07689): a group that is all wrong still has a gradient.
 
-    With a baseline, a response of a group whose rewards are all equal has an advantage of exactly 0, whatever rounding does.
+    With a baseline of the group, a response of a group whose rewards are all equal has an advantage of exactly 0,
+    whatever rounding does.
 
     Args:
-        reward: any real reward of each response; all ranks' responses of the step.
+        reward: any real reward of each response (`sign`: 0 or 1); all ranks' responses of the step.
         group: an id shared by the responses to one prompt, in any order.
+        greedy: the reward of the greedy completion to each response's prompt.
 
     Raises:
-        ValueError: a baseline or scale needs at least two responses in each group.
+        ValueError: a baseline or scale needs at least two responses in each group, or a baseline other rewards.
     """
     _, index = torch.unique(group, return_inverse=True)
-    size = _group_sum(torch.ones_like(reward), index)
-    if (baseline != "none" or scale != "none") and bool((size < 2).any()):
+    size = group_sum(torch.ones_like(reward), index)
+    grouped = baseline in ("group-mean", "leave-one-out")
+    if (grouped or scale != "none") and bool((size < 2).any()):
         raise ValueError(
             f"a group has a single response; baseline `{baseline}` and scale `{scale}` compare it with others"
         )
-    mean = _group_sum(reward, index) / size
+    mean = group_sum(reward, index) / size
     match baseline:
         case "none":
             advantage = reward.clone()
@@ -49,14 +55,29 @@ def advantages(
             advantage = reward - mean
         case "leave-one-out":
             advantage = (reward - mean) * size / (size - 1)
+        case "greedy":
+            if greedy is None:
+                raise ValueError("baseline `greedy` needs the rewards of greedy completions")
+            advantage = reward - greedy
+        case "sign":
+            if bool(((reward != 0) & (reward != 1)).any()):
+                raise ValueError("baseline `sign` is 2r - 1 for rewards of 0 and 1, and another one was given")
+            advantage = 2 * reward - 1
         case _:
             raise ValueError(f"no baseline is called `{baseline}`")
     if scale == "group-std":
-        variance = _group_sum((reward - mean) ** 2, index) / (size - 1)
-        advantage = advantage / (variance.sqrt() + epsilon)
+        advantage = advantage / (group_std(reward, group) + epsilon)
     elif scale != "none":
         raise ValueError(f"no scale is called `{scale}`")
-    return advantage if baseline == "none" else advantage.masked_fill(zero_variance(reward, group), 0.0)
+    return advantage.masked_fill(zero_variance(reward, group), 0.0) if grouped else advantage
+
+
+def group_std(reward: Float[Tensor, " response"], group: Int[Tensor, " response"]) -> Float[Tensor, " response"]:
+    """The unbiased standard deviation of the rewards of each response's group."""
+    _, index = torch.unique(group, return_inverse=True)
+    size = group_sum(torch.ones_like(reward), index)
+    mean = group_sum(reward, index) / size
+    return (group_sum((reward - mean) ** 2, index) / (size - 1)).sqrt()
 
 
 def zero_variance(reward: Float[Tensor, " response"], group: Int[Tensor, " response"]) -> Bool[Tensor, " response"]:
@@ -67,6 +88,6 @@ def zero_variance(reward: Float[Tensor, " response"], group: Int[Tensor, " respo
     return (highest == lowest)[index]
 
 
-def _group_sum(value: Float[Tensor, " response"], index: Int[Tensor, " response"]) -> Float[Tensor, " response"]:
-    """The sum over its group, for each response."""
+def group_sum(value: Float[Tensor, " response"], index: Int[Tensor, " response"]) -> Float[Tensor, " response"]:
+    """The sum over its group, for each response; groups are numbered 0, 1, ... without a gap."""
     return torch.zeros_like(value).index_add_(0, index, value)[index]

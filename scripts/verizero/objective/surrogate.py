@@ -8,40 +8,50 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-SurrogateKind = Literal["clip", "reinforce"]
-LOG_RATIO_LIMIT = 20.0
+SurrogateKind = Literal["clip", "detached-clip", "reinforce", "none"]
+TokenLoss = tuple[Float[Tensor, "response token"], Bool[Tensor, "response token"]]
+"""The loss of each token, and whether a clip changed it."""
 
 
-def probability_ratio(
-    logprob: Float[Tensor, "response token"], old: Float[Tensor, "response token"]
-) -> Float[Tensor, "response token"]:
-    """`exp(logprob - old)`; the difference is kept within 20 nats, so that one absurd token cannot make the sum infinite."""
-    return (logprob - old).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT).exp()
+def clipped(
+    log_ratio: Float[Tensor, "response token"],
+    advantage: Float[Tensor, "response token"],
+    low: Float[Tensor, "response token"] | float,
+    high: Float[Tensor, "response token"] | float,
+    dual: Float[Tensor, "response token"] | float | None = None,
+) -> TokenLoss:
+    """max(-A r, -A clip(r, low, high)): PPO's pessimistic bound (arXiv 1707.06347, equation 7).
 
-
-def surrogate(
-    logprob: Float[Tensor, "response token"],
-    old: Float[Tensor, "response token"],
-    advantage: Float[Tensor, "response 1"],
-    kind: SurrogateKind,
-    clip_low: float,
-    clip_high: float,
-) -> tuple[Float[Tensor, "response token"], Bool[Tensor, "response token"]]:
-    """Loss of each token, and whether the clip took its gradient away.
-
-    - `clip`: max(-A r, -A clip(r, 1 - clip_low, 1 + clip_high)), PPO's pessimistic bound (arXiv 1707.06347, equation 7).
-    - `reinforce`: -A log p, with the gradient that `clip` has where r = 1.
+    `high` above 2 - `low` is DAPO's clip-higher (arXiv 2503.14476). A clipped token has no gradient.
 
     Args:
-        logprob: log-probability of each sampled token under the policy being trained, in nats; carries the gradient.
-        old: the same under the policy that sampled it, no gradient.
-        advantage: of each response.
+        log_ratio: from `objective.ratio`, in nats; carries the gradient.
+        low, high: the range of the ratio that is not clipped.
+        dual: where A < 0, the loss is at most -A dual (dual clip, arXiv 1912.09729): a ratio far above 1 ends somewhere.
     """
-    if kind == "reinforce":
-        return -advantage * logprob, torch.zeros_like(logprob, dtype=torch.bool)
-    if kind != "clip":
-        raise ValueError(f"no surrogate is called `{kind}`")
-    ratio = probability_ratio(logprob, old)
+    ratio = log_ratio.exp()
     free = -advantage * ratio
-    bounded = -advantage * ratio.clamp(1 - clip_low, 1 + clip_high)
-    return torch.maximum(free, bounded), bounded > free
+    bounded = -advantage * ratio.clamp(low, high)
+    loss, changed = torch.maximum(free, bounded), bounded > free
+    if dual is None:
+        return loss, changed
+    most = -advantage * dual
+    capped = (advantage < 0) & (loss > most)
+    return torch.where(capped, most, loss), changed | capped
+
+
+def detached_clip(
+    log_ratio: Float[Tensor, "response token"],
+    logprob: Float[Tensor, "response token"],
+    advantage: Float[Tensor, "response token"],
+    low: float,
+    high: float,
+) -> TokenLoss:
+    """-stopgrad(clip(r, low, high)) A log p: CISPO (arXiv 2506.13585); a clipped token keeps a gradient."""
+    ratio = log_ratio.detach().exp()
+    return -ratio.clamp(low, high) * advantage * logprob, (ratio < low) | (ratio > high)
+
+
+def reinforce(logprob: Float[Tensor, "response token"], advantage: Float[Tensor, "response token"]) -> TokenLoss:
+    """-A log p, with the gradient that `clipped` has where r = 1."""
+    return -advantage * logprob, torch.zeros_like(logprob, dtype=torch.bool)

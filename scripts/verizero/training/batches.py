@@ -40,13 +40,15 @@ def prompts_of_step(step: int, prompts: int, problems: int, seed: int) -> list[i
     return taken
 
 
-def updates_of_step(responses: int, updates: int, seed: int, step: int) -> list[list[int]]:
-    """Disjoint parts of a step's responses, one for each optimizer update: a seeded permutation, cut into equal parts."""
+def updates_of_step(responses: int, updates: int, seed: int, step: int, epochs: int = 1) -> list[list[int]]:
+    """A step's responses, a part for each optimizer update: in each epoch a seeded permutation, cut into equal parts."""
     if updates == 1:
-        return [list(range(responses))]
-    order = permutation(responses, derive_seed(seed, "updates", step))
-    size = responses // updates
-    return [sorted(order[part * size : (part + 1) * size]) for part in range(updates)]
+        return [list(range(responses))] * epochs
+    size, parts = responses // updates, []
+    for epoch in range(epochs):
+        order = permutation(responses, derive_seed(seed, "updates", step, *([epoch] if epoch else [])))
+        parts += [sorted(order[part * size : (part + 1) * size]) for part in range(updates)]
+    return parts
 
 
 def micro_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:

@@ -7,8 +7,9 @@ One code path for CPU (gloo) and GPUs (NCCL), for ZeRO stages 1 to 3. The number
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from verizero.training.batches import PaddedRows, micro_batches, padded
 from verizero.training.world import World, deepspeed
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+MEASURED = 7
+"""Sums of a micro-batch, in the order of `Update`."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,11 @@ class TrainRow:
     old: Float[Tensor, " token"] | None
     """Under the policy that sampled it; None where that is the policy of this very update. All rows of an update alike."""
     reference: Float[Tensor, " token"] | None
-    advantage: float
-    weight: float
-    """Of each token of this response, over the whole update."""
+    advantage: Float[Tensor, " token"]
+    weight: Float[Tensor, " token"]
+    """Over the whole update."""
+    sampled: Float[Tensor, " token"] | None = None
+    """What the engine said of its tokens; None where no correction reads it. All rows alike."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Update:
     """Before clipping."""
     learning_rate: float
     clipped: float
-    """Tokens whose gradient the clip took away."""
+    """Tokens that the clip changed."""
     kl_old: float
     """Sum over `tokens` of k3 between the sampling policy and the one being trained, in nats."""
     kl_reference: float
@@ -64,6 +69,10 @@ class Update:
     """Sum over `tokens`, in nats."""
     tokens: float
     """Response tokens in the forward pass."""
+    correction: float = 0.0
+    """Sum over `tokens` of the factor for the mismatch between engine and learner."""
+    broken: tuple[int, ...] = field(default=(), kw_only=True)
+    """Which of this rank's rows have a loss that is no number."""
 
 
 class ScoredPolicy(nn.Module):
@@ -139,41 +148,60 @@ class Learner:
     def update(self, rows: Sequence[TrainRow], objective: Objective, learning_rate: float) -> Update:
         """One optimizer update on this rank's rows; their weights refer to all ranks' rows.
 
-        The loss is multiplied by the number of ranks, because DeepSpeed averages gradients over them.
+        The loss is multiplied by the number of ranks, because DeepSpeed averages gradients over them. One that is no number
+        reaches no weight; a gradient that is none does, and the caller must not go on from there.
         """
         for group in self.engine.optimizer.param_groups:
             group["lr"] = learning_rate
         if self.settings.gradient_checkpointing:
             self.module.train()
-        sums = torch.zeros(6, dtype=torch.float64)
+        sums = torch.zeros(MEASURED, dtype=torch.float64)
+        broken: list[int] = []
         lengths = [len(row.prompt) + len(row.response) for row in rows]
         for numbers in self._equal_count(micro_batches(lengths, self.micro_batch_tokens)) or [[]]:
-            loss, measured = self._micro_batch([rows[number] for number in numbers], objective)
+            loss, measured, finite = self._micro_batch([rows[number] for number in numbers], objective)
+            broken += [number for number, sound in zip(numbers, finite, strict=True) if not sound]
             self.engine.backward(loss * self.world.size)
             sums += measured
-        self.engine.step()
-        self.module.eval()
         total = self.world.sums(sums.tolist())
-        return Update(total[0], float(self.engine.get_global_grad_norm()), learning_rate, *total[1:])
+        norm = math.nan
+        if math.isfinite(total[0]):
+            self.engine.step()
+            norm = float(self.engine.get_global_grad_norm())
+        self.module.eval()
+        norm = norm if norm >= 0 else math.nan  # DeepSpeed says -1 of a norm that is no number
+        return Update(total[0], norm, learning_rate, *total[1:], broken=tuple(broken))
 
     def _micro_batch(
         self, rows: Sequence[TrainRow], objective: Objective
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, " sums"]]:
-        """Loss of some rows and what was measured on them; without rows, a loss that is zero and reaches every weight."""
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, " sums"], list[bool]]:
+        """Loss of some rows, what was measured on them, and whose loss is a number.
+
+        Without rows, a loss that is zero and reaches every weight.
+        """
         if not rows:
             batch = padded([_FILLER[0]], [_FILLER[1]], device=self.world.device)
             logprob, _ = self.engine(batch, self.temperature)
-            return logprob.masked_fill(~batch.response_mask, 0.0).sum() * 0.0, torch.zeros(6, dtype=torch.float64)
-        device = self.world.device
-        batch = padded([row.prompt for row in rows], [row.response for row in rows], device=device)
+            nothing = logprob.masked_fill(~batch.response_mask, 0.0).sum() * 0.0
+            return nothing, torch.zeros(MEASURED, dtype=torch.float64), []
+        batch = padded([row.prompt for row in rows], [row.response for row in rows], device=self.world.device)
         mask = batch.response_mask
         logprob, entropy = self.engine(batch, self.temperature)
-        old = _spread([row.old for row in rows], mask)
-        reference = _spread([row.reference for row in rows], mask)
-        advantage = torch.tensor([row.advantage for row in rows], dtype=torch.float32, device=device)
-        weight = torch.tensor([row.weight for row in rows], dtype=torch.float32, device=device)
+        old = _placed_if_given([row.old for row in rows], mask)
+        reference = _placed_if_given([row.reference for row in rows], mask)
+        sampled = _placed_if_given([row.sampled for row in rows], mask)
+        advantage = placed([row.advantage for row in rows], mask)
+        weight = placed([row.weight for row in rows], mask)
         sums = loss_sums(
-            objective, logprob, entropy, logprob.detach() if old is None else old, reference, advantage, weight, mask
+            objective,
+            logprob,
+            entropy,
+            logprob.detach() if old is None else old,
+            reference,
+            advantage,
+            weight,
+            mask,
+            sampled,
         )
         measured = [
             sums.loss.detach(),
@@ -182,8 +210,9 @@ class Learner:
             torch.zeros(()) if sums.kl_reference is None else sums.kl_reference,
             entropy.detach().masked_fill(~mask, 0.0).sum(),
             mask.sum(),
+            torch.zeros(()) if sums.correction is None else sums.correction,
         ]
-        return sums.loss, torch.stack([value.double().cpu() for value in measured])
+        return sums.loss, torch.stack([value.double().cpu() for value in measured]), sums.finite.tolist()
 
     def _equal_count(self, batches: list[list[int]]) -> list[list[int]]:
         """As many micro-batches as the rank with most of them has: backward passes are collective where ZeRO shards."""
@@ -245,17 +274,19 @@ def engine_config(settings: Optimizer, parameters: int, world: World) -> dict[st
     }
 
 
-def learning_rate_at(update: int, peak: float, warmup: int) -> float:
-    """The learning rate of an update (the first is 0): it rises linearly over `warmup` updates, then it is constant."""
-    return peak * min(1.0, (update + 1) / warmup) if warmup else peak
+def placed(values: Sequence[Float[Tensor, " token"]], mask: Tensor) -> Float[Tensor, "row position"]:
+    """Per-token values at the positions of their responses, zero elsewhere; in float32."""
+    return torch.zeros(mask.shape, device=mask.device).masked_scatter(
+        mask, torch.cat(list(values)).float().to(mask.device)
+    )
 
 
-def _spread(values: Sequence[Float[Tensor, " token"] | None], mask: Tensor) -> Float[Tensor, "row position"] | None:
-    """Per-token values at the positions of their responses, zero elsewhere; None where there are none."""
+def _placed_if_given(
+    values: Sequence[Float[Tensor, " token"] | None], mask: Tensor
+) -> Float[Tensor, "row position"] | None:
+    """The same; None where there are none."""
     given = [value for value in values if value is not None]
-    if not given:
-        return None
-    return torch.zeros(mask.shape, device=mask.device).masked_scatter(mask, torch.cat(given).to(mask.device))
+    return placed(given, mask) if given else None
 
 
 def _without_dropout(model: nn.Module) -> None:

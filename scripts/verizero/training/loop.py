@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from verizero.artifacts.events import EventLog
@@ -16,24 +17,32 @@ from verizero.artifacts.progress import Progress
 from verizero.artifacts.seeds import derive_seed
 from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec
-from verizero.objective.advantage import advantages
 from verizero.objective.loss import Objective
-from verizero.objective.weight import token_weights
 from verizero.policy.load import load_policy
 from verizero.policy.save import save_policy
+from verizero.problems.problem import Problem
 from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted
 from verizero.rollout.engine import Engine, Sampling
 from verizero.rollout.start import start_engine
+from verizero.training.advantages import step_advantages
 from verizero.training.batches import prompts_of_step, updates_of_step
 from verizero.training.checkpoint import Checkpoints
 from verizero.training.clock import Clock
-from verizero.training.learner import Learner, TrainRow, Update, learning_rate_at
+from verizero.training.divergence import require_finite
+from verizero.training.learner import Learner, Score, TrainRow, Update
 from verizero.training.logprob_check import check_logprobs, to_check
-from verizero.training.metrics import rollout_metrics, update_metrics
+from verizero.training.metrics import refill_metrics, rollout_metrics, update_metrics
+from verizero.training.objective import objective_of
 from verizero.training.prompts import Prompts
-from verizero.training.rollouts import Outcomes, Response, numbered, outcomes
+from verizero.training.refill import Round, filled, kept_groups, sampled
+from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes, with_greedy
+from verizero.training.schedule import learning_rate_at
+from verizero.training.scores import Scores, reward_penalties
+from verizero.training.selection import entering
+from verizero.training.signal_watch import SignalWatch
 from verizero.training.walltime import StopRequest
+from verizero.training.weights import uncertain_tokens, weights_of
 from verizero.training.world import World
 
 
@@ -55,6 +64,7 @@ def train(
     world: World,
     stop: StopRequest,
     runtime: Runtime,
+    warn: Callable[[str], None] = print,
 ) -> bool:
     """Train until the last step, or until it is time to stop; whether the run is complete.
 
@@ -63,13 +73,15 @@ def train(
 
     Args:
         folder: the Hugging Face folder of the model to start from, which is also the reference policy.
+        warn: takes a sentence, on the first rank.
 
     Raises:
-        UserError: the engine samples from another policy than the one being trained.
+        UserError: the engine samples from another policy than the one being trained, or a loss or gradient is no number.
     """
     settings, seed = spec.optimizer, spec.seed
     rollout, objective = settings.rollout, objective_of(settings)
     sampling = Sampling(rollout.temperature, top_p=1.0, max_tokens=rollout.max_tokens, stop=tuple(spec.template.stop))
+    greedily = replace(sampling, temperature=0.0) if settings.advantage.baseline == "greedy" else None
     model, tokenizer = load_policy(folder, settings.train_dtype)
     learner = Learner(model, settings, world, runtime.micro_batch_tokens)
     reference = reference_policy(folder, settings, world)
@@ -77,76 +89,113 @@ def train(
     engine = engine_of(learner, folder, prompts, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
     progress = Progress("train", settings.steps, "step", initial=done) if world.first else None
+    watch = SignalWatch(warn)
     if log:
         log.keep_through(done)
+        for event in log.events():
+            watch.see(event["step"], event["metrics"])
     saved_at, saving, stopping = time.monotonic(), 0.0, False
 
     with GradingPool(settings.reward.grader, runtime.threads) as grading:
         for step in range(done + 1, settings.steps + 1):
             clock = Clock(save=saving)  # the last state was saved after its step's line had been written
 
-            clock.phase("sync")  # 1. the engine gets the learner's weights
-            engine.wake()
-            engine.update(learner.named_weights())
+            rounds: list[Round] = []
+            while not filled(rounds, rollout.prompts, settings.selection):  # once, unless groups are to be replaced
+                again = [len(rounds)] if rounds else []
 
-            clock.phase("generate")  # 2. each rank samples the completions of its share of the step's prompts
-            chosen = prompts_of_step(step, rollout.prompts, len(prompts.problems), seed)
-            places = world.share(len(chosen))
-            mine = [prompts.token_ids[chosen[place]] for place in places]
-            seeds = [derive_seed(seed, "rollout", step, place) for place in places]
-            responses = numbered(places, mine, engine.generate(mine, rollout.samples, sampling, seeds))
-            engine.sleep()
+                clock.phase("sync")  # 1. the engine gets the learner's weights
+                engine.wake()
+                engine.update(learner.named_weights())
 
-            clock.phase("check")  # 3. was it the learner's policy that was sampled from?
-            gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
+                clock.phase("generate")  # 2. each rank samples the completions of its share of the step's prompts
+                order = derive_seed(seed, "refill", *again) if again else seed
+                chosen = prompts_of_step(step, rollout.prompts, len(prompts.problems), order)
+                places = world.share(len(chosen))
+                asked = [prompts.token_ids[chosen[place]] for place in places]
+                seeds = [derive_seed(seed, "rollout", step, place, *again) for place in places]
+                responses = numbered(places, asked, engine.generate(asked, rollout.samples, sampling, seeds))
+                greedy = numbered(places, asked, engine.generate(asked, 1, greedily, seeds)) if greedily else []
+                engine.sleep()
 
-            clock.phase("grade")  # 4. rewards, which all ranks then know
-            problems = [prompts.problems[chosen[response.number // rollout.samples]] for response in responses]
-            texts = [response.completion.text for response in responses]
-            verdicts = grading.grade_all([(Accepted.of(one), text) for one, text in zip(problems, texts, strict=True)])
-            draws = [derive_seed(seed, "reward", step, response.number) / 2**63 for response in responses]
-            known = Outcomes(world.gather(outcomes(responses, verdicts, draws, settings.reward)), rollout.samples)
+                clock.phase("check")  # 3. was it the learner's policy that was sampled from?
+                gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
 
-            clock.phase("advantage")  # 5. over all responses of the step; weights over all of an update
-            how = settings.advantage
-            advantage = advantages(known.rewards, known.groups, how.baseline, how.scale, how.epsilon).tolist()
-            parts = updates_of_step(len(known.rows), settings.updates_per_rollout, seed, step)
-            weight = weights_of(parts, known.lengths, settings)
+                clock.phase("grade")  # 4. rewards, which all ranks then know
+                problems = [prompts.problems[chosen[response.number // rollout.samples]] for response in responses]
+                draws = [derive_seed(seed, "reward", step, one.number, *again) / 2**63 for one in responses]
+                earned = graded(grading, responses, problems, draws, settings)
+                if greedy:
+                    problems = [prompts.problems[chosen[place]] for place in places]
+                    draws = [derive_seed(seed, "greedy reward", step, place, *again) / 2**63 for place in places]
+                    earned = with_greedy(earned, graded(grading, greedy, problems, draws, settings), rollout.samples)
+                rounds.append(Round(responses, Outcomes(world.gather(earned), rollout.samples)))
+            kept = kept_groups(rounds, rollout.prompts)
+            responses, known = kept.responses, kept.known
 
-            clock.phase("score")  # 6. log-probabilities before the updates, where they are needed
-            used = {n: r for r in responses if advantage[n := r.number] != 0 or objective.needs_all_tokens}
-            stale = [used[n] for part in parts[1:] for n in part if n in used]  # the first update changes their policy
-            old = log_probabilities(learner, stale) if len(parts) > 1 else {}
-            referred = log_probabilities(learner, list(used.values()), reference) if reference is not None else {}
+            clock.phase("score")  # 5. what the divergence from the base model takes from the reward, where it does
+            policy, base = Scores(learner), Scores(learner, reference)
+            penalties = reward_penalties(settings.kl, responses, policy, base)
 
-            clock.phase("train")  # 7. one optimizer update for each part of the rollout
+            clock.phase("advantage")  # 6. over all responses of the step; weights over all of an update
+            enters = entering(known, settings.selection)
+            advantage = step_advantages(settings.advantage, known, responses, penalties, enters, world)
+            parts = updates_of_step(
+                len(known.rows), settings.updates_per_rollout, seed, step, settings.epochs_per_rollout
+            )
+            weights = [
+                weights_of(part, known, advantage.response, enters, settings.weight, rollout.max_tokens)
+                for part in parts
+            ]
+
+            clock.phase("score")  # 7. log-probabilities and entropies before the updates, where they are needed
+            mine = {r.number: r for r in responses if enters[r.number]}
+            uncertain = uncertain_tokens(settings.weight, list(mine.values()), policy, world)
+            used = {n: r for n, r in mine.items() if objective.needs_all_tokens or bool(advantage.token[n].any())}
+            later = {number for part in parts[1:] for number in part}  # the first update changes their policy
+            old = policy.of([used[n] for n in used if n in later]) if later else {}
+            referred = base.of(list(used.values())) if reference is not None else {}
+
+            clock.phase("train")  # 8. one optimizer update for each part of the rollout
             updates: list[Update] = []
-            for number, part in enumerate(parts, (step - 1) * len(parts)):
+            for place, (part, weight) in enumerate(zip(parts, weights, strict=True)):
                 rows = [
-                    train_row(used[n], old.get(n), referred.get(n), advantage[n], weight[n]) for n in part if n in used
+                    train_row(
+                        used[n],
+                        old.get(n) if place else None,
+                        referred.get(n),
+                        advantage.token[n],
+                        weight[n] * uncertain[n],
+                        objective,
+                    )
+                    for n in part
+                    if n in used
                 ]
-                rate = learning_rate_at(number, settings.learning_rate, settings.warmup_steps)
+                rate = learning_rate_at((step - 1) * len(parts) + place, settings)
                 updates.append(learner.update(rows, objective, rate))
+                require_finite(updates[-1], rows, step, place, world, checkpoints.scratch, tokenizer.decode)
 
-            clock.phase("save")  # 8. the weights of kept steps
-            kept = step in settings.kept_steps()
-            if kept:
-                weights = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
-                checkpoints.keep(
-                    step, partial(save_policy, model, tokenizer, dtype=settings.train_dtype, state=weights)
-                )
+            clock.phase("save")  # 9. the weights of kept steps
+            keeping = step in settings.kept_steps()
+            if keeping:
+                state = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
+                checkpoints.keep(step, partial(save_policy, model, tokenizer, dtype=settings.train_dtype, state=state))
             clock.phase(None)
 
-            tokens = int(known.lengths.sum())  # 9. what was measured
-            metrics = rollout_metrics(known, settings.reward) | update_metrics(updates, tokens, reference is not None)
+            everything = sampled(rounds)
+            tokens = int(everything.lengths.sum())  # 10. what was measured
+            passes = int(known.lengths.sum()) * settings.epochs_per_rollout
+            metrics = rollout_metrics(everything, settings.reward) | refill_metrics(rounds, kept, settings.selection)
+            metrics |= update_metrics(updates, passes, reference is not None, objective.correction is not None)
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
             timing = clock.timing(tokens)
             if log and progress:
                 log.write(step, metrics, timing)
+                watch.see(step, metrics)
                 progress.advance(reward=metrics["reward_mean"], tokens_per_second=timing["tokens_per_second"])
 
-            stop.step_done()  # 10. a state to go on from; all ranks decide alike
-            saving_due = kept or time.monotonic() - saved_at >= runtime.save_seconds
+            stop.step_done()  # 11. a state to go on from; all ranks decide alike
+            saving_due = keeping or time.monotonic() - saved_at >= runtime.save_seconds
             stopping, save = (bool(value) for value in world.maxima([stop.due(), saving_due]))
             begin, saving = time.monotonic(), 0.0
             if save or stopping:
@@ -157,18 +206,6 @@ def train(
                 break
     engine.close()
     return not stopping or step == settings.steps
-
-
-def objective_of(settings: Optimizer) -> Objective:
-    """The objective that an optimizer's file describes."""
-    return Objective(
-        surrogate=settings.surrogate.kind,
-        clip_low=settings.surrogate.clip_low,
-        clip_high=settings.surrogate.clip_high,
-        kl_coefficient=settings.kl.coefficient,
-        kl_estimator=settings.kl.estimator,
-        entropy_coefficient=settings.entropy_coefficient,
-    )
 
 
 def reference_policy(folder: Path, settings: Optimizer, world: World) -> Any:
@@ -187,26 +224,33 @@ def engine_of(learner: Learner, folder: Path, prompts: Prompts, runtime: Runtime
     return start_engine(rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared)
 
 
-def weights_of(parts: Sequence[Sequence[int]], lengths: Tensor, settings: Optimizer) -> list[float]:
-    """The weight of each token of a response, by the response's number; an update's weights know only its own part."""
-    weight = [0.0] * len(lengths)
-    for part in parts:
-        found = token_weights(
-            lengths[list(part)], settings.weight.kind, settings.weight.length or settings.rollout.max_tokens
-        )
-        for number, value in zip(part, found.tolist(), strict=True):
-            weight[number] = value
-    return weight
-
-
-def log_probabilities(learner: Learner, responses: Sequence[Response], model: Any = None) -> dict[int, Tensor]:
-    """Log-probabilities of responses by their number, under the learner's policy or another model."""
-    scores = learner.score([(response.prompt, response.tokens) for response in responses], model)
-    return {response.number: score.logprobs for response, score in zip(responses, scores, strict=True)}
+def graded(
+    grading: GradingPool,
+    responses: Sequence[Response],
+    problems: Sequence[Problem],
+    draws: Sequence[float],
+    settings: Optimizer,
+) -> list[Outcome]:
+    """What each response earns for its problem."""
+    pairs = [(Accepted.of(one), each.completion.text) for one, each in zip(problems, responses, strict=True)]
+    return outcomes(responses, grading.grade_all(pairs), draws, settings.reward, settings.rollout.max_tokens)
 
 
 def train_row(
-    response: Response, old: Tensor | None, referred: Tensor | None, advantage: float, weight: float
+    response: Response,
+    old: Score | None,
+    reference: Score | None,
+    advantage: Tensor,
+    weight: Tensor,
+    objective: Objective,
 ) -> TrainRow:
     """A response as an update sees it."""
-    return TrainRow(response.prompt, response.tokens, old, referred, advantage, weight)
+    return TrainRow(
+        response.prompt,
+        response.tokens,
+        old.logprobs if old else None,
+        reference.logprobs if reference else None,
+        advantage,
+        weight,
+        torch.tensor(response.completion.logprobs) if objective.correction else None,
+    )

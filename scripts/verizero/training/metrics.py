@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from verizero.config.axes import Selection
 from verizero.config.optimizers import Reward
 from verizero.training.learner import Update
+from verizero.training.refill import Round
 from verizero.training.rollouts import Outcome, Outcomes
 
 WATCHED_STATUSES = ("limit", "timeout", "error")
@@ -52,18 +54,39 @@ def rollout_metrics(step: Outcomes, rule: Reward) -> Metrics:
         "zero_variance_all_right": sum(value == rule.correct for value in flat) / len(groups),
         "zero_variance_all_wrong": sum(value != rule.correct for value in flat) / len(groups),
         "tokens": sum(row.length for row in rows),
+        **_greedy(step),
         **{f"verdict_{status}": _count(rows, status) for status in WATCHED_STATUSES},
     }
 
 
-def update_metrics(updates: Sequence[Update], tokens: int, with_reference: bool) -> Metrics:
+def _greedy(step: Outcomes) -> Metrics:
+    """What greedy completions earned and how many there were; nothing where there are none."""
+    found = [row.greedy for row in step.rows[:: step.samples] if row.greedy is not None]
+    return {"greedy_reward_mean": mean(found), "greedy_completions": len(found)} if found else {}
+
+
+def refill_metrics(rounds: Sequence[Round], kept: Round, how: Selection) -> Metrics:
+    """What dynamic sampling cost, and whether it was enough; nothing where groups are not replaced."""
+    if how.zero_variance != "refilled":
+        return {}
+    return {
+        "rounds": len(rounds),
+        "extra_completions": sum(len(one.known.rows) for one in rounds[1:]),
+        "groups_with_signal": sum(not silent for silent in kept.silent),
+    }
+
+
+def update_metrics(
+    updates: Sequence[Update], tokens: int, with_reference: bool, with_correction: bool = False
+) -> Metrics:
     """What a step's updates measured.
 
     `clip_fraction` is of all tokens of the rollout: those of responses without advantage, which need no forward pass,
-    cannot be clipped. `kl_old` and `kl_reference` are means over the tokens that the forward passes saw.
+    cannot be clipped. `kl_old`, `kl_reference` and `correction_mean` are means over the tokens that the forward passes saw;
+    the last is there only where the optimizer has a correction.
 
     Args:
-        tokens: of the step's rollout, over all ranks.
+        tokens: of the step's rollout, over all ranks; as often as the step goes through them.
     """
     seen = sum(update.tokens for update in updates)
     return {
@@ -74,6 +97,11 @@ def update_metrics(updates: Sequence[Update], tokens: int, with_reference: bool)
         "kl_old": sum(update.kl_old for update in updates) / seen if seen else None,
         "kl_reference": sum(update.kl_reference for update in updates) / seen if seen and with_reference else None,
         "trained_tokens": int(seen),
+        **(
+            {"correction_mean": sum(update.correction for update in updates) / seen if seen else None}
+            if with_correction
+            else {}
+        ),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from verizero.config.optimizers import Reward
 from verizero.reward.extraction import boxed
+from verizero.reward.overlong import soft_overlong
 from verizero.reward.rewards import Completed, reward
 from verizero.reward.verdict import Verdict
 from verizero.rollout.engine import Completion
@@ -48,6 +49,8 @@ class Outcome:
     truncated: bool
     boxed: bool
     status: str
+    greedy: float | None = None
+    """What the greedy completion to the same prompt earned, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,12 @@ class Outcomes:
     def groups(self) -> Int[Tensor, " response"]:
         """The place of each response's prompt in the step; a problem that occurs twice in a step has two groups."""
         return torch.tensor([row.number // self.samples for row in self.rows])
+
+    @property
+    def greedy(self) -> Float[Tensor, " response"] | None:
+        """What the greedy completion to each response's prompt earned; None where there are none."""
+        found = [row.greedy for row in self.rows if row.greedy is not None]
+        return torch.tensor(found, dtype=torch.float64) if found else None
 
     @property
     def lengths(self) -> Int[Tensor, " response"]:
@@ -89,12 +98,13 @@ def numbered(
 
 
 def outcomes(
-    responses: Sequence[Response], verdicts: Sequence[Verdict], draws: Sequence[float], values: Reward
+    responses: Sequence[Response], verdicts: Sequence[Verdict], draws: Sequence[float], values: Reward, max_tokens: int
 ) -> list[Outcome]:
     """What this rank's responses earn.
 
     Args:
         draws: a number in [0, 1) for each response, for rewards that are random.
+        max_tokens: of a completion.
     """
     found = []
     for response, verdict, draw in zip(responses, verdicts, draws, strict=True):
@@ -103,7 +113,8 @@ def outcomes(
             Outcome(
                 number=response.number,
                 length=len(response.tokens),
-                reward=reward(completed, values),
+                reward=reward(completed, values)
+                + soft_overlong(len(response.tokens), max_tokens, values.soft_overlong),
                 correct=verdict.correct,
                 truncated=response.truncated,
                 boxed=completed.boxed,
@@ -111,3 +122,13 @@ def outcomes(
             )
         )
     return found
+
+
+def with_greedy(rows: Sequence[Outcome], greedy: Sequence[Outcome], samples: int) -> list[Outcome]:
+    """The outcomes, each with what the greedy completion to its prompt earned.
+
+    Args:
+        greedy: one for each of this rank's prompts, numbered by the prompt's place.
+    """
+    earned = {row.number: row.reward for row in greedy}
+    return [replace(row, greedy=earned[row.number // samples]) for row in rows]

@@ -1,0 +1,219 @@
+"""The axes of the objective space, one section each; `config/coherence.py` says which values exclude each other."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from verizero.config.model import Count, Positive, Probability, Section
+
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Advantage(Section):
+    """How good a response or a token is, compared with what."""
+
+    baseline: Literal["none", "group-mean", "leave-one-out", "greedy", "sign"]
+    """What is subtracted from the reward: `greedy`, that of a greedy completion to the prompt, sampled besides. `sign` is
+    2r - 1, for rewards of 0 and 1."""
+    scale: Literal["none", "group-std", "whiten"] = "none"
+    """What it is divided by; `whiten` makes all tokens of the step have mean 0 and variance 1."""
+    shape: Literal["response", "returns", "prefix-tree"] = "response"
+    """One value for a response; or the return from each token on; or with what the token at a branch of the group changes."""
+    discount: Probability = 1.0
+    """Of the `returns`, for each token."""
+    epsilon: NotNegative = 1e-8
+    """Added to the (unbiased) standard deviation; under `whiten` to the variance."""
+
+    @model_validator(mode="after")
+    def compatible(self) -> Advantage:
+        """What has nothing to be compared with, or would do nothing."""
+        if self.scale == "group-std" and self.baseline in ("none", "greedy", "sign"):
+            raise ValueError(
+                f"scale `group-std` divides by the spread of a group, which is 0 where all rewards are equal; with the baseline "
+                f"`{self.baseline}` their advantage is not: choose baseline `group-mean` or `leave-one-out`"
+            )
+        if self.shape == "returns" and self.scale == "group-std":
+            raise ValueError(
+                "scale `group-std` is of one reward a response, and shape `returns` has one for each token; choose `none` or `whiten`"
+            )
+        if self.shape == "prefix-tree" and (self.baseline != "group-mean" or self.scale == "whiten"):
+            raise ValueError(
+                f"shape `prefix-tree` compares a group's branches with its mean: baseline is `{self.baseline}` and scale "
+                f"`{self.scale}`; it needs baseline `group-mean` and scale `none` or `group-std`"
+            )
+        if self.scale == "none" and self.epsilon != type(self).model_fields["epsilon"].default:
+            raise ValueError(
+                f"epsilon is {self.epsilon}, but scale `none` divides by nothing; leave it out (or write 1.0e-8 over the base's value)"
+            )
+        if self.discount != 1.0 and self.shape != "returns":
+            raise ValueError(f"discount is {self.discount}, but only shape `returns` reads it; leave it out")
+        return self
+
+
+class Surrogate(Section):
+    """What is differentiated."""
+
+    kind: Literal["clip", "detached-clip", "reinforce", "none"] = "clip"
+    """`none` switches the policy term off: what remains is the divergence and the entropy."""
+    ratio: Literal["token", "sequence", "cumulative"] = "token"
+    """Whose probabilities are compared: a token's; the geometric mean of the response's; those of all tokens so far."""
+    clip_low: Probability = 0.2
+    clip_high: NotNegative = 0.2
+    """`clip` keeps the ratio in [1 - clip_low, 1 + clip_high]. The log of a `cumulative` one is kept in
+    [-clip_low t^clip_growth, clip_high t^clip_growth] at token t = 1, 2, ... of the response."""
+    clip_growth: NotNegative | None = None
+    """Of `cumulative` only."""
+    dual_clip: Positive | None = None
+    """With a negative advantage A, `clip` keeps the loss at or below -A dual_clip; `cumulative`: -A exp(dual_clip t^clip_growth)."""
+    ratio_min: NotNegative | None = None
+    ratio_max: Positive | None = None
+    """`detached-clip` keeps the ratio, which carries no gradient there, in [ratio_min, ratio_max]."""
+
+    @model_validator(mode="after")
+    def order(self) -> Surrogate:
+        """A range that ends below its start clips everything."""
+        if self.clip_high < self.clip_low:
+            raise ValueError(
+                f"clip_high is {self.clip_high}, below clip_low {self.clip_low}; the clip range is [1 - clip_low, 1 + clip_high]"
+            )
+        if self.ratio_min is not None and self.ratio_max is not None and self.ratio_max < max(1.0, self.ratio_min):
+            raise ValueError(
+                f"ratio_max is {self.ratio_max}; it must be at least 1 and at least ratio_min {self.ratio_min}"
+            )
+        if self.dual_clip is not None:
+            ends, end = (
+                ("clip_high", self.clip_high) if self.ratio == "cumulative" else ("1 + clip_high", 1 + self.clip_high)
+            )
+            if self.dual_clip < end:
+                raise ValueError(
+                    f"dual_clip is {self.dual_clip}, below {ends} = {end}, inside the range that is not clipped"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def read(self) -> Surrogate:
+        """A kind has the values that it reads, and no others."""
+        if self.kind in ("reinforce", "none") and self.ratio != "token":
+            raise ValueError(f"ratio is `{self.ratio}`, but the kind `{self.kind}` has no ratio; leave it out")
+        if self.kind == "detached-clip" and self.ratio == "cumulative":
+            raise ValueError("ratio is `cumulative`, which only the kind `clip` knows; choose `token` or `sequence`")
+        if self.kind != "clip":
+            for name in ("clip_low", "clip_high", "dual_clip"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(
+                        f"{name} is {getattr(self, name)}, but the kind `{self.kind}` does not read it; leave it out "
+                        f"(or write {_yaml(type(self).model_fields[name].default)} over the base's value)"
+                    )
+        for name in ("ratio_min", "ratio_max"):
+            if (getattr(self, name) is not None) != (self.kind == "detached-clip"):
+                raise ValueError(
+                    f"kind `detached-clip` needs {name}"
+                    if self.kind == "detached-clip"
+                    else f"{name} is {getattr(self, name)}, but the kind `{self.kind}` does not read it; leave it out"
+                )
+        if (self.clip_growth is not None) != (self.ratio == "cumulative"):
+            raise ValueError(
+                "ratio `cumulative` needs clip_growth, with which its range widens from token to token"
+                if self.ratio == "cumulative"
+                else f"clip_growth is {self.clip_growth}, but the ratio `{self.ratio}` does not read it; leave it out"
+            )
+        return self
+
+
+class Weight(Section):
+    """How much each token counts.
+
+    `sequence` 1/(N |o|), `token` 1/sum |o|, `constant` 1/(N L), `prompt` 1/(P tokens of the prompt's responses), `balanced` the
+    share of its side in the group, over the tokens of that side and over P; N responses, P prompts of the update.
+    """
+
+    kind: Literal["sequence", "token", "constant", "prompt", "balanced"]
+    length: Count | None = None
+    """L of `constant`, in tokens; by default the rollout's `max_tokens`. 1 sums over a response."""
+    entropy_quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Only tokens whose entropy is at or above this quantile of the step's tokens count; the others' weight is 0."""
+
+    @model_validator(mode="after")
+    def read(self) -> Weight:
+        """Only `constant` has a length."""
+        if self.length is not None and self.kind != "constant":
+            raise ValueError(
+                f"length is {self.length}, but the weight `{self.kind}` does not read it; leave it out (or write null over the base's value)"
+            )
+        return self
+
+
+class Kl(Section):
+    """Penalty for leaving the reference policy (the base model)."""
+
+    coefficient: NotNegative = 0.0
+    estimator: Literal["k1", "k2", "k3"] = "k3"
+    where: Literal["loss", "reward"] = "loss"
+    """In the loss with its gradient; or taken from the reward, token by token, without."""
+
+    @model_validator(mode="after")
+    def read(self) -> Kl:
+        """A penalty of nothing is nowhere."""
+        for name in ("where", "estimator"):
+            default = type(self).model_fields[name].default
+            if self.coefficient == 0 and getattr(self, name) != default:
+                raise ValueError(
+                    f"{name} is `{getattr(self, name)}`, but coefficient is 0; give a coefficient, or leave it out "
+                    f"(or write {default} over the base's value)"
+                )
+        return self
+
+
+class Correction(Section):
+    """For a sampler whose probabilities differ from the learner's: a factor r = p_learner / p_sampler, without gradient."""
+
+    kind: Literal["none", "truncated", "masked"] = "none"
+    """`truncated` min(r, high); `masked` r where low <= r <= high, else 0."""
+    low: NotNegative | None = None
+    high: Positive | None = None
+
+    @model_validator(mode="after")
+    def read(self) -> Correction:
+        """A kind has the limits that it reads, and no others."""
+        reads = {"none": (), "truncated": ("high",), "masked": ("low", "high")}[self.kind]
+        for name in ("low", "high"):
+            if (getattr(self, name) is not None) != (name in reads):
+                raise ValueError(
+                    f"kind `{self.kind}` needs {name}"
+                    if name in reads
+                    else f"{name} is {getattr(self, name)}, but the kind `{self.kind}` does not read it; leave it out"
+                )
+        if (self.high is not None and self.high < 1) or (self.low is not None and self.low > 1):
+            raise ValueError(
+                f"low is {self.low} and high {self.high}; equal policies have a ratio of 1, which must lie between"
+            )
+        return self
+
+
+class Selection(Section):
+    """Which responses enter an update; those that do are compared with all of their group."""
+
+    truncated: Literal["kept", "masked"] = "kept"
+    """`masked`: a completion that met `max_tokens` has no part in the loss; what it earned still counts in its group's mean."""
+    zero_variance: Literal["kept", "skipped", "refilled"] = "kept"
+    """Groups whose rewards are all equal: `skipped` ones are not counted by the weights either, so the others weigh more;
+    `refilled` ones are replaced by groups of other prompts, sampled in further rounds."""
+    max_rounds: Annotated[int, Field(ge=2)] | None = None
+    """Of sampling in a step, the first included, for `refilled`; then the step trains on the groups that there are."""
+
+    @model_validator(mode="after")
+    def read(self) -> Selection:
+        """Only `refilled` samples again, and only so often."""
+        if (self.max_rounds is not None) != (self.zero_variance == "refilled"):
+            raise ValueError(
+                "zero_variance `refilled` needs max_rounds"
+                if self.zero_variance == "refilled"
+                else f"max_rounds is {self.max_rounds}, but zero_variance `{self.zero_variance}` does not read it; leave it out"
+            )
+        return self
+
+
+def _yaml(value: object) -> str:
+    return "null" if value is None else str(value)

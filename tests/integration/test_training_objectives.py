@@ -1,0 +1,218 @@
+"""Every axis of the objective in real runs of a few steps: DeepSpeed, the real engine and the real grader."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.deepspeed
+
+torch = pytest.importorskip("torch")
+
+from training_inputs import RECIPE, assert_alike, make_inputs, run_of  # noqa: E402
+
+from verizero.artifacts.errors import UserError  # noqa: E402
+from verizero.config.registry import load_registry  # noqa: E402
+from verizero.config.spec import identity, spec_text  # noqa: E402
+from verizero.training import loop  # noqa: E402
+
+OPTIMIZERS = load_registry(Path(__file__).parents[2] / "config").optimizers
+PRESETS = sorted(name for name, recipe in OPTIMIZERS.items() if recipe.source)
+AXES = ("advantage", "surrogate", "weight", "kl", "entropy_coefficient", "weight_decay", "correction", "selection")
+
+
+def shrunk(name):
+    """A preset's objective at the size of the test: its axes, and none of its numbers of prompts and tokens."""
+    plain = json.loads(spec_text(identity(OPTIMIZERS[name])))
+    changes = {axis: plain[axis] for axis in AXES if axis in plain}
+    if plain["weight"].get("length", 1) > 1:
+        changes["weight"]["length"] = 24
+    if "soft_overlong" in plain.get("reward", {}):
+        changes["reward"] = {"truncated": "graded", "soft_overlong": 12}
+    return changes | {"updates_per_rollout": min(2, plain.get("updates_per_rollout", 1))}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return make_inputs(tmp_path_factory.mktemp("inputs") / "results")
+
+
+@pytest.fixture
+def run(world, inputs, tmp_path):
+    def train(name="run", **changes):
+        return run_of(inputs, tmp_path / name, world, **{"steps": 3, "checkpoints": [], **changes})
+
+    return train
+
+
+def metrics(events, name):
+    return [event["metrics"][name] for event in events]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_and_its_micro_batches_change_nothing(run, inputs, name):
+    whole = run("whole", micro_batch_tokens=4096, **shrunk(name))
+    assert_alike(whole, run("rows", micro_batch_tokens=1, **shrunk(name)))
+    assert all(norm > 0 for norm in metrics(whole[0], "grad_norm"))
+
+
+def test_sharded_weights_train_an_objective_that_reads_every_token(run):
+    changes = shrunk("reinforce-pp") | {"weight": {"kind": "token", "entropy_quantile": 0.5}}
+    assert_alike(run("plain", **changes), run("sharded", zero_stage=3, **changes))
+
+
+def test_a_divergence_in_the_reward_holds_the_policy_back(run):
+    changes = {"steps": 12, "learning_rate": 3e-3, "advantage": {"baseline": "group-mean"}}
+    found = []
+    for coefficient in (1e-6, 2.0):
+        kl = {"coefficient": coefficient, "estimator": "k1", "where": "reward"}
+        events, _ = run(f"{coefficient}", kl=kl, **changes)
+        found.append(sum(abs(value) for value in metrics(events, "kl_reference")[6:]))
+    assert found[0] > 0.1
+    assert found[1] < 0.5 * found[0]
+
+
+def test_entropy_alone_raises_or_lowers_entropy_whatever_is_right(run):
+    alone = {"surrogate": {"kind": "none"}, "advantage": {"baseline": "none"}, "steps": 8, "learning_rate": 3e-3}
+    up, _ = run("up", entropy_coefficient=1.0, **alone)
+    down, _ = run("down", entropy_coefficient=-1.0, **alone)
+    assert metrics(up, "entropy")[0] == metrics(down, "entropy")[0]
+    assert metrics(up, "entropy")[-1] > metrics(up, "entropy")[0] > metrics(down, "entropy")[-1]
+
+
+def test_a_second_epoch_goes_through_the_rollout_again(run):
+    once, _ = run("once", steps=1)
+    twice, _ = run("twice", steps=1, epochs_per_rollout=2)
+    assert metrics(twice, "trained_tokens")[0] == 2 * metrics(once, "trained_tokens")[0]
+    assert metrics(twice, "kl_old")[0] > metrics(once, "kl_old")[0] > 0
+
+
+def test_one_update_in_each_of_two_epochs_leaves_the_policy_that_sampled(run):
+    events, _ = run(steps=1, updates_per_rollout=1, epochs_per_rollout=2)
+    assert metrics(events, "kl_old")[0] > 0
+
+
+def test_responses_that_were_cut_off_have_no_part_in_the_loss(run):
+    short = {"rollout": {**RECIPE["rollout"], "max_tokens": 12}, "entropy_coefficient": 1e-30, "steps": 1}
+    kept, _ = run("kept", **short)
+    masked, _ = run("masked", selection={"truncated": "masked"}, **short)
+    cut = metrics(kept, "truncated_share")[0]
+    assert 0 < cut < 1
+    assert metrics(kept, "trained_tokens")[0] == metrics(kept, "tokens")[0]
+    assert metrics(masked, "trained_tokens")[0] == metrics(kept, "tokens")[0] - 12 * round(cut * 20)
+
+
+def test_skipped_groups_make_the_others_weigh_more(run):
+    kept, _ = run("kept", steps=1, updates_per_rollout=1, weight={"kind": "constant"})
+    skipped, _ = run(
+        "skipped", steps=1, updates_per_rollout=1, weight={"kind": "constant"}, selection={"zero_variance": "skipped"}
+    )
+    silent = metrics(kept, "zero_variance_all_right")[0] + metrics(kept, "zero_variance_all_wrong")[0]
+    assert 0 < silent < 1
+    norms = [metrics(events, "grad_norm")[0] for events in (kept, skipped)]
+    assert norms[1] * (1 - silent) == pytest.approx(norms[0], rel=1e-4)
+
+
+def test_a_step_without_any_signal_is_a_step_without_a_gradient(run):
+    everything_earns_one = {"rule": "random", "probability": 1.0, "truncated": "graded"}
+    events, _ = run(reward=everything_earns_one, selection={"zero_variance": "skipped"}, steps=2)
+    assert metrics(events, "grad_norm") == [0.0, 0.0]
+    assert metrics(events, "trained_tokens") == [0, 0]
+
+
+def test_a_correction_is_about_one_where_engine_and_learner_agree(run):
+    plain = run("plain")
+    corrected = run("corrected", correction={"kind": "truncated", "high": 2.0})
+    assert metrics(corrected[0], "correction_mean") == pytest.approx([1.0] * 3, abs=1e-4)
+    for event in corrected[0]:
+        del event["metrics"]["correction_mean"]
+    assert_alike(plain, corrected)
+
+
+def test_a_schedule_reaches_the_optimizer(run):
+    events, _ = run(schedule="linear", learning_rate=1e-3)
+    assert metrics(events, "learning_rate") == pytest.approx([1e-3 * (1 - n / 6) for n in (1, 3, 5)])
+
+
+def poisoned(monkeypatch):
+    """The second row of the run has an advantage that is no number."""
+    make, seen = loop.train_row, []
+
+    def spoiled(response, *others):
+        seen.append(response)
+        row = make(response, *others)
+        bad = torch.full_like(row.advantage, float("nan"))
+        return replace(row, advantage=bad) if len(seen) == 2 else row
+
+    monkeypatch.setattr(loop, "train_row", spoiled)
+    return seen
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_prompt(run, tmp_path, monkeypatch):
+    seen = poisoned(monkeypatch)
+    with pytest.raises(UserError, match=r"step 1, update 1 of it: the loss is no number; .*no-number-step-1\.json"):
+        run("spoiled")
+    found = json.loads((tmp_path / "spoiled" / "no-number-step-1.json").read_text(encoding="utf-8"))
+    [offending] = found["offending"]
+    assert offending["response"].startswith(seen[1].completion.text)
+    assert offending["advantage"] == "nan to nan"
+    assert 1 < len(found["batch"]) <= 20
+    assert not list((tmp_path / "spoiled").glob("state/step-*"))
+
+
+def test_a_gradient_that_is_no_number_stops_the_run(run, tmp_path, monkeypatch):
+    load = loop.load_policy
+
+    def explosive(*arguments):
+        model, tokenizer = load(*arguments)
+        next(model.parameters()).register_hook(lambda gradient: gradient * float("nan"))
+        return model, tokenizer
+
+    monkeypatch.setattr(loop, "load_policy", explosive)
+    with pytest.raises(UserError, match="the gradient is no number"):
+        run("spoiled")
+    assert json.loads((tmp_path / "spoiled" / "no-number-step-1.json").read_text(encoding="utf-8"))["offending"] == []
+
+
+def test_groups_without_signal_are_replaced_and_the_extra_samples_counted(run):
+    events, _ = run(steps=2, selection={"zero_variance": "refilled", "max_rounds": 4})
+    for event in events:
+        found = event["metrics"]
+        assert found["extra_completions"] == 20 * (found["rounds"] - 1)
+        assert found["tokens"] == round(found["length_mean"] * 20 * found["rounds"])
+    assert metrics(events, "rounds")[0] > 1
+    assert metrics(events, "groups_with_signal") == [5, 5]
+
+
+def test_a_run_without_any_signal_gives_up_refilling_at_its_cap(run):
+    everything_earns_one = {"rule": "random", "probability": 1.0, "truncated": "graded"}
+    events, _ = run(reward=everything_earns_one, steps=1, selection={"zero_variance": "refilled", "max_rounds": 3})
+    assert (metrics(events, "rounds"), metrics(events, "groups_with_signal")) == ([3], [0])
+    assert metrics(events, "grad_norm") == [0.0]
+
+
+def test_a_greedy_baseline_is_sampled_besides_and_is_no_sample(run):
+    plain, _ = run("plain", steps=1)
+    events, _ = run("greedy", steps=1, advantage={"baseline": "greedy"})
+    found = events[0]["metrics"]
+    assert found["reward_mean"] == plain[0]["metrics"]["reward_mean"]
+    assert found["tokens"] == plain[0]["metrics"]["tokens"]
+    assert found["greedy_completions"] == 5
+    assert found["greedy_reward_mean"] * 5 == pytest.approx(round(found["greedy_reward_mean"] * 5))
+
+
+def test_a_run_that_refills_and_goes_twice_through_its_rollout_resumes_bit_for_bit(run):
+    changes = {
+        "advantage": {"baseline": "greedy", "scale": "whiten"},
+        "selection": {"zero_variance": "refilled", "max_rounds": 3},
+        "weight": {"kind": "token", "entropy_quantile": 0.5},
+        "epochs_per_rollout": 2,
+        "schedule": "cosine",
+        "warmup_steps": 3,
+    }
+    whole, resumed = run("whole", **changes), run("resumed", interrupted=True, **changes)
+    assert [event["metrics"] for event in resumed[0]] == [event["metrics"] for event in whole[0]]
+    assert all(torch.equal(resumed[1][name], tensor) for name, tensor in whole[1].items())
