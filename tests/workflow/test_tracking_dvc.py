@@ -205,8 +205,8 @@ def test_a_clone_without_payloads_stays_as_it_is(clone: Fabricated, monkeypatch:
 def test_one_file_of_a_payload_comes_alone(clone: Fabricated) -> None:
     payload = run_payload(clone)
     file = payload.with_name("payload.dvc")
-    bring([file], {file: ["curves.jsonl.gz"]})
-    assert [path.name for path in payload.rglob("*")] == ["curves.jsonl.gz"]
+    bring([file], {file: ["curves.jsonl"]})
+    assert [path.name for path in payload.rglob("*")] == ["curves.jsonl"]
     bring([file])
     assert whole_payload(payload)
 
@@ -216,8 +216,8 @@ def test_a_half_finished_pull_is_repaired(clone: Fabricated) -> None:
     file = payload.with_name("payload.dvc")
     bring([file])
     next(payload.glob("step-*/*")).unlink()
-    (payload / "curves.jsonl.gz").chmod(0o644)
-    (payload / "curves.jsonl.gz").write_bytes(b"half")
+    (payload / "curves.jsonl").chmod(0o644)
+    (payload / "curves.jsonl").write_bytes(b"half")
     bring([file])
     assert whole_payload(payload)
 
@@ -240,7 +240,7 @@ def test_one_lost_object_is_found_and_the_rest_of_its_payload_is_not(clone: Fabr
     file, other = payload.with_name("payload.dvc"), clone.results / "models" / "tiny" / "payload.dvc"
     assert obtainable([file, other]).files == {other}
     assert obtainable([file, other]).reason == "the DVC remote does not hold it"
-    assert obtainable([file], {file: ["curves.jsonl.gz"]}).files == {file}
+    assert obtainable([file], {file: ["curves.jsonl"]}).files == {file}
     with pytest.raises(UserError, match=rf"DVC did not bring {payload}/.* as its manifest says: .*{weights.md5}"):
         bring([file])
 
