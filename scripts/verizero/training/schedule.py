@@ -18,6 +18,8 @@ def learning_rate_at(update: int, recipe: Optimizer) -> float:
         return peak * min(1.0, (update + 1) / warmup)
     if recipe.schedule == "constant":
         return peak
-    progress = (update - warmup) / (recipe.updates - warmup)
+    # not `recipe.updates`: the digest of a run's code leaves the configuration's code out
+    total = recipe.steps * recipe.epochs_per_rollout * recipe.updates_per_rollout
+    progress = (update - warmup) / (total - warmup)
     left = 1 - progress if recipe.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
     return peak * (recipe.schedule_end + (1 - recipe.schedule_end) * left)
