@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 from verizero.artifacts.errors import main_program
+from verizero.artifacts.events import EVENTS_FILE
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.job import Job
 from verizero.config.plan import Plan
@@ -31,7 +32,7 @@ from verizero.tracking.mlflow_runs import sync
 from verizero.tracking.mlflow_server import experiment, server
 from verizero.tracking.remote import obtainable
 from verizero.tracking.scores import training_runs
-from verizero.tracking.study import EVENTS, study_artifacts, tracked_payloads
+from verizero.tracking.study import study_artifacts, tracked_payloads
 
 
 def main() -> int:
@@ -108,9 +109,9 @@ def _to_dvc(artifacts: list[Artifact], push: bool) -> dict[str, int]:
 
 def _to_mlflow(spec: StudySpec, study: Artifact, uri: str) -> dict[str, object]:
     runs = training_runs(spec, study)
-    if quiet := [run.artifact.name for run in runs if not (run.artifact.path.parent / EVENTS).is_file()]:
+    if quiet := [run.artifact.name for run in runs if not (run.artifact.path.parent / EVENTS_FILE).is_file()]:
         print(
-            f"MLflow: {len(quiet)} of {len(runs)} runs have no {EVENTS} here (first: {quiet[0]}); "
+            f"MLflow: {len(quiet)} of {len(runs)} runs have no {EVENTS_FILE} here (first: {quiet[0]}); "
             "their metrics over steps are left out",
             file=sys.stderr,
         )

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 from verizero.artifacts.errors import UserError, main_program
-from verizero.artifacts.events import read_events
+from verizero.artifacts.events import CURVES_FILE, EVENTS_FILE, read_events
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.job import EXIT_RESUME, Job
 from verizero.artifacts.manifest import open_artifact
@@ -103,7 +103,7 @@ def main() -> int:
         checkpoints.place(step, job.staging)
     events = read_events(checkpoints.events)
     write_atomic(
-        job.staging / "curves.jsonl",
+        job.staging / CURVES_FILE,
         "".join(json.dumps({"step": event["step"], **event["metrics"]}, allow_nan=False) + "\n" for event in events),
     )
     job.publish(
@@ -120,7 +120,7 @@ def main() -> int:
             "tokens": sum(event["metrics"]["tokens"] for event in events),
         },
         seeds=[spec.seed],
-        beside={"events.jsonl": checkpoints.events},
+        beside={EVENTS_FILE: checkpoints.events},
     )
     return 0
 

@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,10 +93,15 @@ def copy_checkout(target: Path, job_python: str | None = None) -> Checkout:
     return Checkout(target, job_python or real_job_python())
 
 
+def tracked(*paths: str) -> list[str]:
+    """The files that git tracks here."""
+    listed = subprocess.run(["git", "ls-files", "-z", *paths], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.split("\0") if name]
+
+
 def copy_tracked(target: Path, *paths: str) -> None:
     """Copy the files that git tracks, as they are here, and nothing else: what a clone of them would hold."""
-    listed = subprocess.run(["git", "ls-files", "-z", *paths], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split("\0")):
+    for name in tracked(*paths):
         if (ROOT / name).exists():  # else removed and not yet committed
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
@@ -104,6 +111,22 @@ def real_job_python() -> str:
     """The Python of the jobs' environment."""
     named = os.environ.get("VERIZERO_JOB_PYTHON")
     return named or str(ROOT / ".venv" / "jobs" / "bin" / "python")
+
+
+def two_seeds_of_grpo(folder: Path) -> Checkout:
+    """A copy with stand-in jobs whose demo study has two seeds of one optimizer; nothing of it has run."""
+    checkout = copy_checkout(folder / "checkout", fake_job_python(folder))
+    checkout.edit("config/studies/demo.yaml", "[1, 2, 3]", "[1, 2]")
+    checkout.edit("config/studies/demo.yaml", "[grpo-toy, dr-grpo-toy]", "[grpo-toy]")
+    return checkout
+
+
+@contextmanager
+def copied(checkout: Checkout, root: Path) -> Iterator[Checkout]:
+    """A copy of a checkout to edit, with the original's modification times; removed afterwards."""
+    shutil.copytree(checkout.root, root, symlinks=True)
+    yield Checkout(root, checkout.job_python)
+    shutil.rmtree(root)
 
 
 def fake_job_python(folder: Path) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import Checkout, copy_checkout, fake_job_python
+from checkout import Checkout, copied, two_seeds_of_grpo
 
 from verizero.config.plan import Plan
 from verizero.tracking.bringing import look_for_absent
@@ -33,20 +33,15 @@ def of_run(*runs: str) -> set[str]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """The demo study with two seeds of one optimizer, done."""
-    folder = tmp_path_factory.mktemp("finished")
-    checkout = copy_checkout(folder / "checkout", fake_job_python(folder))
-    checkout.edit("config/studies/demo.yaml", "[1, 2, 3]", "[1, 2]")
-    checkout.edit("config/studies/demo.yaml", "[grpo-toy, dr-grpo-toy]", "[grpo-toy]")
+    checkout = two_seeds_of_grpo(tmp_path_factory.mktemp("finished"))
     checkout.snakemake("--cores", "2", *OFF)
     return checkout
 
 
 @pytest.fixture
 def checkout(finished: Checkout, tmp_path: Path) -> Iterator[Checkout]:
-    root = tmp_path / "checkout"
-    shutil.copytree(finished.root, root, symlinks=True)
-    yield Checkout(root, finished.job_python)
-    shutil.rmtree(root)
+    with copied(finished, tmp_path / "checkout") as copy:
+        yield copy
 
 
 def one_more_seed(checkout: Checkout) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from checkout import Checkout, copy_checkout, fake_job_python
+from checkout import Checkout, two_seeds_of_grpo
 from test_tracking_dvc import DVC, git, make_shared
 
 from verizero.tracking.remote import obtainable
@@ -29,9 +29,7 @@ def dvc(root: Path, *words: str) -> str:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """The demo study with two seeds of one optimizer, done, pushed and committed."""
     folder = tmp_path_factory.mktemp("lab")
-    checkout = copy_checkout(folder / "checkout", fake_job_python(folder))
-    checkout.edit("config/studies/demo.yaml", "[1, 2, 3]", "[1, 2]")
-    checkout.edit("config/studies/demo.yaml", "[grpo-toy, dr-grpo-toy]", "[grpo-toy]")
+    checkout = two_seeds_of_grpo(folder)
     checkout.edit("config/config.yaml", "dvc:\n    enabled: true\n", "dvc:\n    push: true\n")
     checkout.edit("config/config.yaml", "mlflow:\n    enabled: true\n", "mlflow:\n    enabled: false\n")
     git(checkout.root, "init", "-q")

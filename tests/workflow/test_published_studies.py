@@ -14,18 +14,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Checkout
+from checkout import ROOT, Checkout, copy_tracked, tracked
 
 from verizero.tracking.open_bundle import opened
 from verizero.tracking.unbundling import bring_into
 
 JOB_PYTHON = ROOT / ".venv/jobs/bin/python"
 needs_algebra = pytest.mark.skipif(not JOB_PYTHON.is_file(), reason="the jobs' environment is not here")
-
-
-def tracked(*paths: str) -> list[str]:
-    done = subprocess.run(["git", "ls-files", "-z", *paths], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in done.stdout.split("\0") if name]
 
 
 STUDIES = sorted({Path(name).parts[2] for name in tracked("results/published/*/bundle.json")})
@@ -52,12 +47,6 @@ def computed_by(study: str, tmp_path: Path) -> Checkout:
     with opened(ROOT / bundle(study)) as published:
         assert not bring_into(tmp_path / "results", published).left
     return Checkout(tmp_path, str(JOB_PYTHON))
-
-
-def copy_tracked(root: Path, *paths: str) -> None:
-    for name in tracked(*paths):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, root / name, follow_symlinks=False)
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ under test is what Snakemake plans after an edit.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from checkout import Checkout, copy_checkout, fake_job_python
+from checkout import Checkout, copied, copy_checkout, fake_job_python
 
 SEEDS = (1, 2, 3)
 OFF = ("--config", "tracking={enabled: false}")
@@ -64,11 +63,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.fixture
 def checkout(finished: Checkout, tmp_path: Path) -> Iterator[Checkout]:
-    """A copy of the finished study, to edit. Modification times are kept, as in the original."""
-    root = tmp_path / "checkout"
-    shutil.copytree(finished.root, root, symlinks=True)
-    yield Checkout(root, finished.job_python)
-    shutil.rmtree(root)
+    """A copy of the finished study, to edit."""
+    with copied(finished, tmp_path / "checkout") as copy:
+        yield copy
 
 
 def edit(path: str, before: str, after: str) -> Edit:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from verizero.analysis.reading import run_path
 from verizero.artifacts.errors import UserError
+from verizero.artifacts.events import CURVES_FILE
 from verizero.artifacts.manifest import open_artifact
 from verizero.artifacts.rows import read_rows
 from verizero.config.spec import PlannedRun, StudySpec
 
 Array = NDArray[np.float64]
-CURVES_FILE = "curves.jsonl"
-"""In the payload of a run; a table needs no weights."""
 CURVES = ("reward_mean", "length_mean", "length_correct_mean", "length_incorrect_mean", "truncated_share")
 
 

@@ -11,6 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+EVENTS_FILE = "events.jsonl"
+"""Beside the manifest of a run."""
+CURVES_FILE = "curves.jsonl"
+"""In the payload of a run: its metrics by step, without times. Tables and figures read this and no weights."""
+
 
 class EventLog:
     """An append-only log of metrics. On resuming, events of steps that will be done again are cut off."""

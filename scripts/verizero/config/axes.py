@@ -107,18 +107,15 @@ class Surrogate(Section):
                         f"(or write {_yaml(type(self).model_fields[name].default)} over the base's value)"
                     )
         for name in ("ratio_min", "ratio_max"):
-            if (getattr(self, name) is not None) != (self.kind == "detached-clip"):
-                raise ValueError(
-                    f"kind `detached-clip` needs {name}"
-                    if self.kind == "detached-clip"
-                    else f"{name} is {getattr(self, name)}, but the kind `{self.kind}` does not read it; leave it out"
-                )
-        if (self.clip_growth is not None) != (self.ratio == "cumulative"):
-            raise ValueError(
-                "ratio `cumulative` needs clip_growth, with which its range widens from token to token"
-                if self.ratio == "cumulative"
-                else f"clip_growth is {self.clip_growth}, but the ratio `{self.ratio}` does not read it; leave it out"
+            _given_where_read(
+                self,
+                name,
+                self.kind == "detached-clip",
+                f"kind `detached-clip` needs {name}",
+                f"the kind `{self.kind}`",
             )
+        needed = "ratio `cumulative` needs clip_growth, with which its range widens from token to token"
+        _given_where_read(self, "clip_growth", self.ratio == "cumulative", needed, f"the ratio `{self.ratio}`")
         return self
 
 
@@ -179,12 +176,7 @@ class Correction(Section):
         """A kind has the limits that it reads, and no others."""
         reads = {"none": (), "truncated": ("high",), "masked": ("low", "high")}[self.kind]
         for name in ("low", "high"):
-            if (getattr(self, name) is not None) != (name in reads):
-                raise ValueError(
-                    f"kind `{self.kind}` needs {name}"
-                    if name in reads
-                    else f"{name} is {getattr(self, name)}, but the kind `{self.kind}` does not read it; leave it out"
-                )
+            _given_where_read(self, name, name in reads, f"kind `{self.kind}` needs {name}", f"the kind `{self.kind}`")
         if (self.high is not None and self.high < 1) or (self.low is not None and self.low > 1):
             raise ValueError(
                 f"low is {self.low} and high {self.high}; equal policies have a ratio of 1, which must lie between"
@@ -206,13 +198,23 @@ class Selection(Section):
     @model_validator(mode="after")
     def read(self) -> Selection:
         """Only `refilled` samples again, and only so often."""
-        if (self.max_rounds is not None) != (self.zero_variance == "refilled"):
-            raise ValueError(
-                "zero_variance `refilled` needs max_rounds"
-                if self.zero_variance == "refilled"
-                else f"max_rounds is {self.max_rounds}, but zero_variance `{self.zero_variance}` does not read it; leave it out"
-            )
+        reader = f"zero_variance `{self.zero_variance}`"
+        _given_where_read(self, "max_rounds", self.zero_variance == "refilled", f"{reader} needs max_rounds", reader)
         return self
+
+
+def _given_where_read(section: Section, name: str, read: bool, needed: str, reader: str) -> None:
+    """An option without a default is there exactly where something reads it.
+
+    Args:
+        needed: the sentence where it is read and absent.
+        reader: what does not read it, where it is given.
+    """
+    value = getattr(section, name)
+    if read and value is None:
+        raise ValueError(needed)
+    if not read and value is not None:
+        raise ValueError(f"{name} is {value}, but {reader} does not read it; leave it out")
 
 
 def _yaml(value: object) -> str:

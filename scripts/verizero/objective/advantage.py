@@ -40,14 +40,13 @@ def advantages(
     Raises:
         ValueError: a baseline or scale needs at least two responses in each group, or a baseline other rewards.
     """
-    _, index = torch.unique(group, return_inverse=True)
-    size = group_sum(torch.ones_like(reward), index)
+    size = group_sum(torch.ones_like(reward), group)
     grouped = baseline in ("group-mean", "leave-one-out")
     if (grouped or scale != "none") and bool((size < 2).any()):
         raise ValueError(
             f"a group has a single response; baseline `{baseline}` and scale `{scale}` compare it with others"
         )
-    mean = group_sum(reward, index) / size
+    mean = group_sum(reward, group) / size
     match baseline:
         case "none":
             advantage = reward.clone()
@@ -74,10 +73,9 @@ def advantages(
 
 def group_std(reward: Float[Tensor, " response"], group: Int[Tensor, " response"]) -> Float[Tensor, " response"]:
     """The unbiased standard deviation of the rewards of each response's group."""
-    _, index = torch.unique(group, return_inverse=True)
-    size = group_sum(torch.ones_like(reward), index)
-    mean = group_sum(reward, index) / size
-    return (group_sum((reward - mean) ** 2, index) / (size - 1)).sqrt()
+    size = group_sum(torch.ones_like(reward), group)
+    mean = group_sum(reward, group) / size
+    return (group_sum((reward - mean) ** 2, group) / (size - 1)).sqrt()
 
 
 def zero_variance(reward: Float[Tensor, " response"], group: Int[Tensor, " response"]) -> Bool[Tensor, " response"]:
@@ -88,6 +86,7 @@ def zero_variance(reward: Float[Tensor, " response"], group: Int[Tensor, " respo
     return (highest == lowest)[index]
 
 
-def group_sum(value: Float[Tensor, " response"], index: Int[Tensor, " response"]) -> Float[Tensor, " response"]:
-    """The sum over its group, for each response; groups are numbered 0, 1, ... without a gap."""
+def group_sum(value: Float[Tensor, " response"], group: Int[Tensor, " response"]) -> Float[Tensor, " response"]:
+    """The sum over its group, for each response."""
+    _, index = torch.unique(group, return_inverse=True)
     return torch.zeros_like(value).index_add_(0, index, value)[index]

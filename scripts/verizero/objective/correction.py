@@ -7,7 +7,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from verizero.objective.ratio import LOG_RATIO_LIMIT
+from verizero.objective.kl import LOG_RATIO_LIMIT
 
 CorrectionKind = Literal["truncated", "masked"]
 

@@ -7,9 +7,9 @@ from typing import Literal
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from verizero.objective.kl import LOG_RATIO_LIMIT
+
 RatioLevel = Literal["token", "sequence", "cumulative"]
-LOG_RATIO_LIMIT = 20.0
-"""In nats, both ways: one absurd token cannot make the sum infinite."""
 LOG_PRODUCT_LIMIT = 10.0
 """In nats, upwards: a product of many ratios reaches the limit sooner (verl; the code of arXiv 2605.07331)."""
 

@@ -56,22 +56,17 @@ def token_weights(
         case "prompt":
             if group is None:
                 raise ValueError("weight `prompt` needs the groups")
-            weight = _over_groups(length, group) / _of_group(length, group).clamp(min=1.0)
+            weight = _over_groups(length, group) / group_sum(length, group).clamp(min=1.0)
         case "balanced":
             if group is None or advantage is None:
                 raise ValueError("weight `balanced` needs the groups and the advantages")
             side = 3 * group + advantage.sign().long()  # A = 0 is a side of its own, so that it is in no other's tokens
             entering = (lengths > 0).to(torch.float64)
-            share = _of_group(entering, side) / _of_group(entering, group).clamp(min=1.0)
-            weight = _over_groups(length, group) * share / _of_group(length, side).clamp(min=1.0) * (advantage != 0)
+            share = group_sum(entering, side) / group_sum(entering, group).clamp(min=1.0)
+            weight = _over_groups(length, group) * share / group_sum(length, side).clamp(min=1.0) * (advantage != 0)
         case _:
             raise ValueError(f"no weight is called `{kind}`")
     return (weight * (lengths > 0)).to(torch.float32)
-
-
-def _of_group(value: Float[Tensor, " response"], group: Int[Tensor, " response"]) -> Float[Tensor, " response"]:
-    """The sum over its group, for each response."""
-    return group_sum(value, torch.unique(group, return_inverse=True)[1])
 
 
 def _over_groups(length: Float[Tensor, " response"], group: Int[Tensor, " response"]) -> float:

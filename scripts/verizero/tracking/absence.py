@@ -79,8 +79,8 @@ def absence(plan: Plan, results: Path, ask: Ask = obtainable) -> Absence:
     jobs = {job.output: job for job in plan.jobs()}
     if not any(_is_hollow(output, results) for output in jobs):
         return found
-    waiting, will_run = _will_run(jobs.values(), results), set[Path]()
-    will_run |= {job.output for job in waiting}
+    waiting = _will_run(jobs.values(), results)
+    will_run = {job.output for job in waiting}
     refused: list[Need] = []
     while waiting:
         own = [need for job in waiting if job.stage in ("generate", "grade") for need in kept_members(job)]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from verizero.analysis.curves import CURVES_FILE
 from verizero.artifacts.bundle import Reason
+from verizero.artifacts.events import CURVES_FILE, EVENTS_FILE
 from verizero.artifacts.manifest import Kind
 from verizero.tracking.lineage import Artifact
-from verizero.tracking.study import EVENTS
 
 REASONS: dict[Reason, str] = {
     "weights": "weights, tokenizers and what else a model or a checkpoint is made of: no number is computed from them without sampling again",
@@ -31,7 +30,7 @@ def left_out(kind: Kind, path: str) -> Reason | None:
     """
     match kind:
         case "model" | "run":
-            return None if path in (CURVES_FILE, EVENTS) else "weights"
+            return None if path in (CURVES_FILE, EVENTS_FILE) else "weights"
         case "dataset":
             return "problems"
         case "study":

@@ -13,16 +13,13 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from configobj import ConfigObj, ConfigObjError  # DVC reads and writes its settings with it
 
 from verizero.artifacts.errors import UserError
 
 KEPT_LIKE = "# Kept like "
 IGNORED = "# What DVC need not look through.\n.scratch/\nlogs/\nbenchmarks/\n"
-
-
-if TYPE_CHECKING:
-    from configobj import ConfigObj
 
 
 class NoRepository(UserError):
@@ -195,9 +192,6 @@ def _setting(file: Path, section: str, key: str) -> str | None:
 
 
 def _read(file: Path) -> ConfigObj:
-    # DVC reads and writes its settings with it. It comes with DVC: the jobs' environment, where audits run, has neither.
-    from configobj import ConfigObj, ConfigObjError
-
     try:
         return ConfigObj(_text(file).splitlines(), list_values=False)
     except (ConfigObjError, UnicodeDecodeError) as error:

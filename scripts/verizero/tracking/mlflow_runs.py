@@ -15,11 +15,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from verizero.artifacts.canonical import canonical_json, sha256_file, sha256_text
-from verizero.artifacts.events import read_events
+from verizero.artifacts.events import EVENTS_FILE, read_events
 from verizero.artifacts.record import Record
 from verizero.config.spec import TrainSpec, read_spec
 from verizero.tracking.lineage import Artifact
-from verizero.tracking.study import EVENTS
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -133,7 +132,7 @@ def _known(client: MlflowClient, experiment_id: str) -> dict[str, list[Run]]:
 
 
 def _state(run: TrainingRun) -> str:
-    events = run.artifact.path.parent / EVENTS
+    events = run.artifact.path.parent / EVENTS_FILE
     return sha256_text(
         canonical_json(
             {
@@ -185,7 +184,7 @@ def _write_params(client: MlflowClient, run: TrainingRun, there: Run) -> None:
 def _points(run: TrainingRun, there: Run) -> Iterator[Any]:
     from mlflow.entities import Metric
 
-    events = run.artifact.path.parent / EVENTS
+    events = run.artifact.path.parent / EVENTS_FILE
     for event in read_events(events) if events.is_file() else []:
         for prefix in ("metrics", "timing"):
             for name, value in event.get(prefix, {}).items():

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verizero.artifacts.events import CURVES_FILE
 from verizero.artifacts.manifest import absent_files, read_manifest
 from verizero.artifacts.members import same_definition
 from verizero.config.expansion import parse_subject
 from verizero.config.plan import PlannedJob, dataset_manifest
-
-CURVES = "curves.jsonl"
-"""What tables and figures read of a run."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def needs(job: PlannedJob) -> Iterator[Need]:
         case "aggregate":
             for path in job.inputs:
                 if path.is_file() and path.parts[1] == "runs":
-                    yield from _absent(path, path, job, lambda file: file == CURVES)
+                    yield from _absent(path, path, job, lambda file: file == CURVES_FILE)
                 else:
                     for member in _members(path):
                         yield from _absent(member, path, job)

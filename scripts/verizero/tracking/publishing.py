@@ -76,10 +76,12 @@ def publish(
     staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=target.parent))
     try:
         staging.chmod(0o755)
-        stored = [_store(source, staging) for source in sources if source.reason is None]
+        stored = [
+            _store(source.place, source.file.read_bytes(), staging) for source in sources if source.reason is None
+        ]
         for benchmark in sorted(graded_benchmarks(artifacts)):
             text = golds_text(read_problems(benchmark.parent / PAYLOAD / "problems.jsonl"))
-            stored.append(_write(f"{benchmark.parent.relative_to(results).as_posix()}/{GOLDS}", text.encode(), staging))
+            stored.append(_store(f"{benchmark.parent.relative_to(results).as_posix()}/{GOLDS}", text.encode(), staging))
         bundle = _bundle(artifacts, sources, stored, registry, weights_at, remote)
         (staging / FILE).write_text(bundle.text(), encoding="utf-8")
         _check_size(stored, len(bundle.text().encode()), limit, target)
@@ -146,12 +148,8 @@ def _files(artifact: Artifact) -> Iterator[Source]:
         yield Source(file, place, entry.size, entry.sha256, entry.md5, reason)
 
 
-def _store(source: Source, staging: Path) -> StoredFile:
-    """Copy a file into the bundle, packed where that makes it smaller and nobody would read it there."""
-    return _write(source.place, source.file.read_bytes(), staging)
-
-
-def _write(place: str, data: bytes, staging: Path) -> StoredFile:
+def _store(place: str, data: bytes, staging: Path) -> StoredFile:
+    """Write a file of the bundle, packed where that makes it smaller and nobody would read it there."""
     plain = place.startswith("studies/") or Path(place).name in ("manifest.json", "record.json")
     packed = not plain and not place.endswith(COMPRESSED)
     path = place + (PACKED if packed else "")

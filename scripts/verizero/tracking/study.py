@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from verizero.artifacts.errors import UserError
+from verizero.artifacts.events import EVENTS_FILE
 from verizero.artifacts.manifest import PAYLOAD, absent_files
 from verizero.config.spec import StudySpec
 from verizero.tracking.dvc import Tracked
 from verizero.tracking.dvc_file import payload_objects
 from verizero.tracking.lineage import Artifact, everything_below
-
-EVENTS = "events.jsonl"
 
 
 def study_artifacts(spec: StudySpec, results: Path) -> list[Artifact]:
@@ -45,11 +44,11 @@ def tracked_payloads(artifacts: Iterable[Artifact]) -> list[Tracked]:
         if manifest.kind != "study" and manifest.payload_md5:
             here = not absent_files(artifact.path)
             found.append(Tracked(folder / PAYLOAD, manifest.payload_md5, meta, payload_objects(manifest), here))
-        if EVENTS in artifact.record.files and (folder / EVENTS).is_file():
+        if EVENTS_FILE in artifact.record.files and (folder / EVENTS_FILE).is_file():
             found.append(
                 Tracked(
-                    folder / EVENTS,
-                    hashlib.md5((folder / EVENTS).read_bytes(), usedforsecurity=False).hexdigest(),
+                    folder / EVENTS_FILE,
+                    hashlib.md5((folder / EVENTS_FILE).read_bytes(), usedforsecurity=False).hexdigest(),
                     meta,
                 )
             )
