@@ -65,6 +65,38 @@ BC = {
 ARMS: dict[str, dict[str, Any]] = {
     "a-grpo": A | {"advantage.scale": "group-std", "advantage.epsilon": 1e-8, "weight.kind": "sequence"},
     "a-dr-grpo": A | {"advantage.scale": "none", "weight.kind": "constant", "weight.length": 3000},
+    "a-ppo": A
+    | {
+        "advantage.baseline": "critic",
+        "advantage.scale": "none",
+        "advantage.shape": "gae",
+        "advantage.gae_lambda": 1.0,
+        "advantage.discount": 1.0,
+        "weight.kind": "sequence",
+        "critic.learning_rate": 9e-6,
+        "critic.value_clip": 0.2,
+        "critic.target_lambda": 1.0,
+        "critic.updates_per_rollout": None,
+    },
+    "b-ppo": BC
+    | {
+        "advantage.baseline": "critic",
+        "advantage.scale": "whiten",
+        "advantage.epsilon": 1e-8,
+        "advantage.shape": "gae",
+        "advantage.gae_lambda": 1.0,
+        "kl.coefficient": 1e-3,
+        "learning_rate": 1e-6,
+        "rollout.prompts": 128,
+        "rollout.max_tokens": 3072,
+        "rollout.temperature": 0.6,
+        "updates_per_rollout": 1,
+        "critic.learning_rate": 1e-5,
+        "critic.value_clip": 0.5,
+        "critic.updates_per_rollout": 8,
+        "steps": 2000,
+        "reward.grader": "paper-b",
+    },
     "b-grpo": BC
     | {
         "kl.coefficient": 1e-3,
@@ -105,6 +137,22 @@ PRESETS: dict[str, dict[str, Any]] = {
         "advantage.scale": "whiten",
         "weight.kind": "token",
         "kl.where": "loss",
+    },
+    "ppo": {
+        "advantage.shape": "gae",
+        "advantage.scale": "whiten",
+        "critic.value_clip": 0.2,
+        "kl.estimator": "k1",
+        "kl.where": "reward",
+        "weight.kind": "token",
+    },
+    "vapo": {
+        "advantage.length_adaptive": 0.05,
+        "surrogate.clip_high": 0.28,
+        "weight.kind": "token",
+        "critic.target_lambda": 1.0,
+        "critic.pretraining_steps": 50,
+        "imitation_coefficient": 0.1,
     },
     "dapo": {
         "surrogate.clip_high": 0.28,

@@ -35,7 +35,7 @@ class Checkpoints:
         self.scratch, self.world = scratch, world
         self.state, self.kept, self.events = scratch / "state", scratch / "kept", scratch / "events.jsonl"
 
-    def resume(self, load: Callable[[Path], None]) -> int:
+    def resume(self, load: Callable[[Path], object]) -> int:
         """Load the last whole state; the step it was saved after, 0 when there is none.
 
         Raises:
@@ -54,7 +54,7 @@ class Checkpoints:
         load(folder)
         return int(listing["step"])
 
-    def save(self, step: int, save: Callable[[Path], None]) -> None:
+    def save(self, step: int, save: Callable[[Path], object]) -> None:
         """Keep the state after a step, then drop the older one."""
         partial, folder = self.state / ".partial", self.state / f"step-{step}"
         if self.world.first:

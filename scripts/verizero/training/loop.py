@@ -18,6 +18,7 @@ from verizero.artifacts.seeds import derive_seed
 from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec
 from verizero.objective.loss import Objective
+from verizero.objective.value_loss import explained_variance
 from verizero.policy.load import load_policy
 from verizero.policy.save import save_policy
 from verizero.problems.problem import Problem
@@ -25,14 +26,15 @@ from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted
 from verizero.rollout.engine import Engine, Sampling
 from verizero.rollout.start import start_engine
-from verizero.training.advantages import step_advantages
+from verizero.training.advantages import step_advantages, value_targets
 from verizero.training.batches import prompts_of_step, updates_of_step
 from verizero.training.checkpoint import Checkpoints
 from verizero.training.clock import Clock
+from verizero.training.critic import Critic, ValueUpdate, critic_of, critic_updates
 from verizero.training.divergence import require_finite
 from verizero.training.learner import Learner, Score, TrainRow, Update
 from verizero.training.logprob_check import check_logprobs, to_check
-from verizero.training.metrics import refill_metrics, rollout_metrics, update_metrics
+from verizero.training.metrics import critic_metrics, refill_metrics, rollout_metrics, update_metrics
 from verizero.training.objective import objective_of
 from verizero.training.prompts import Prompts
 from verizero.training.refill import Round, filled, kept_groups, sampled
@@ -42,7 +44,7 @@ from verizero.training.scores import Scores, reward_penalties
 from verizero.training.selection import entering
 from verizero.training.signal_watch import SignalWatch
 from verizero.training.walltime import StopRequest
-from verizero.training.weights import uncertain_tokens, weights_of
+from verizero.training.weights import imitation_of, uncertain_tokens, weights_of
 from verizero.training.world import World
 
 
@@ -84,8 +86,11 @@ def train(
     greedily = replace(sampling, temperature=0.0) if settings.advantage.baseline == "greedy" else None
     model, tokenizer = load_policy(folder, settings.train_dtype)
     learner = Learner(model, settings, world, runtime.micro_batch_tokens)
+    critic = critic_of(folder, settings, world, runtime.micro_batch_tokens)
+    frozen = settings.critic.pretraining_steps if settings.critic else 0
     reference = reference_policy(folder, settings, world)
-    done = checkpoints.resume(learner.load)
+    trained: list[Learner | Critic] = [learner, critic] if critic else [learner]
+    done = checkpoints.resume(lambda state: [one.load(state) for one in trained])
     engine = engine_of(learner, folder, prompts, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
     progress = Progress("train", settings.steps, "step", initial=done) if world.first else None
@@ -133,20 +138,23 @@ def train(
             kept = kept_groups(rounds, rollout.prompts)
             responses, known = kept.responses, kept.known
 
-            clock.phase("score")  # 5. what the divergence from the base model takes from the reward, where it does
+            clock.phase("score")  # 5. what the divergence takes from the reward, and what a critic expects
             policy, base = Scores(learner), Scores(learner, reference)
             penalties = reward_penalties(settings.kl, responses, policy, base)
+            values = critic.values(responses) if critic else {}
 
             clock.phase("advantage")  # 6. over all responses of the step; weights over all of an update
             enters = entering(known, settings.selection)
-            advantage = step_advantages(settings.advantage, known, responses, penalties, enters, world)
+            advantage = step_advantages(settings.advantage, known, responses, penalties, enters, world, values)
             parts = updates_of_step(
                 len(known.rows), settings.updates_per_rollout, seed, step, settings.epochs_per_rollout
             )
+            parts = parts if step > frozen else []  # the critic alone learns first
             weights = [
                 weights_of(part, known, advantage.response, enters, settings.weight, rollout.max_tokens)
                 for part in parts
             ]
+            imitated = [imitation_of(part, known, enters, objective.imitation_coefficient) for part in parts]
 
             clock.phase("score")  # 7. log-probabilities and entropies before the updates, where they are needed
             mine = {r.number: r for r in responses if enters[r.number]}
@@ -158,7 +166,7 @@ def train(
 
             clock.phase("train")  # 8. one optimizer update for each part of the rollout
             updates: list[Update] = []
-            for place, (part, weight) in enumerate(zip(parts, weights, strict=True)):
+            for place, (part, weight, imitation) in enumerate(zip(parts, weights, imitated, strict=True)):
                 rows = [
                     train_row(
                         used[n],
@@ -166,16 +174,29 @@ def train(
                         referred.get(n),
                         advantage.token[n],
                         weight[n] * uncertain[n],
+                        imitation[n],
                         objective,
                     )
                     for n in part
                     if n in used
                 ]
-                rate = learning_rate_at((step - 1) * len(parts) + place, settings)
+                rate = learning_rate_at((step - 1 - frozen) * len(parts) + place, settings)
                 updates.append(learner.update(rows, objective, rate))
                 require_finite(updates[-1], rows, step, place, world, checkpoints.scratch, tokenizer.decode)
 
-            clock.phase("save")  # 9. the weights of kept steps
+            fits: list[ValueUpdate] = []  # 9. the critic's updates, towards what the tokens earned
+            explained = None
+            if critic:
+                clock.phase("critic")
+                decay = critic.how.target_lambda
+                targets = value_targets(known, responses, penalties, values, settings.advantage.discount, decay)
+                explained = explained_variance([values[n] for n in mine], [targets[n] for n in mine], world.sums)
+                each = critic_updates(critic, responses, known, enters, values, targets, settings, seed, step)
+                for place, (value_rows, rate) in enumerate(each):
+                    fits.append(critic.update(value_rows, rate))
+                    require_finite(fits[-1], value_rows, step, place, world, checkpoints.scratch, tokenizer.decode)
+
+            clock.phase("save")  # 10. the weights of kept steps
             keeping = step in settings.kept_steps()
             if keeping:
                 state = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
@@ -183,10 +204,11 @@ def train(
             clock.phase(None)
 
             everything = sampled(rounds)
-            tokens = int(everything.lengths.sum())  # 10. what was measured
+            tokens = int(everything.lengths.sum())  # 11. what was measured
             passes = int(known.lengths.sum()) * settings.epochs_per_rollout
             metrics = rollout_metrics(everything, settings.reward) | refill_metrics(rounds, kept, settings.selection)
             metrics |= update_metrics(updates, passes, reference is not None, objective.correction is not None)
+            metrics |= critic_metrics(fits, explained)
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
             timing = clock.timing(tokens)
             if log and progress:
@@ -194,12 +216,12 @@ def train(
                 watch.see(step, metrics)
                 progress.advance(reward=metrics["reward_mean"], tokens_per_second=timing["tokens_per_second"])
 
-            stop.step_done()  # 11. a state to go on from; all ranks decide alike
+            stop.step_done()  # 12. a state to go on from; all ranks decide alike
             saving_due = keeping or time.monotonic() - saved_at >= runtime.save_seconds
             stopping, save = (bool(value) for value in world.maxima([stop.due(), saving_due]))
             begin, saving = time.monotonic(), 0.0
             if save or stopping:
-                checkpoints.save(step, learner.save)
+                checkpoints.save(step, lambda state: [one.save(state) for one in trained])
                 saved_at = time.monotonic()
                 saving = saved_at - begin
             if stopping:
@@ -242,6 +264,7 @@ def train_row(
     reference: Score | None,
     advantage: Tensor,
     weight: Tensor,
+    imitation: float,
     objective: Objective,
 ) -> TrainRow:
     """A response as an update sees it."""
@@ -253,4 +276,5 @@ def train_row(
         advantage,
         weight,
         torch.tensor(response.completion.logprobs) if objective.correction else None,
+        imitation,
     )
