@@ -71,6 +71,7 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"advantage": {"baseline": "group-mean", "shape": "prefix-tree", "scale": "whiten"}},
         ["`prefix-tree`", "`whiten`"],
     ),
+    "a checkpoint at the end": ({"checkpoints_every": 10}, ["checkpoints_every is 10", "steps 10"]),
     "critic without gae": (
         {"advantage": {"baseline": "critic"}, "critic": {"learning_rate": 1e-6}},
         ["`critic`", "`gae`"],

@@ -129,6 +129,10 @@ def _updates(recipe: Optimizer) -> Iterator[str]:
         )
     if beyond := [step for step in recipe.checkpoints if step > recipe.steps]:
         yield f"checkpoints has {beyond[0]}, but the run ends at step {recipe.steps}"
+    if recipe.checkpoints_every and recipe.checkpoints_every >= recipe.steps:
+        yield (
+            f"checkpoints_every is {recipe.checkpoints_every}, not below steps {recipe.steps}; the last step is kept anyway, leave it out"
+        )
 
 
 def _schedule(recipe: Optimizer) -> Iterator[str]:

@@ -117,6 +117,8 @@ class Optimizer(Section):
     """Rollout steps."""
     checkpoints: list[Annotated[int, Field(ge=1)]] = []
     """Steps whose weights are kept besides the last."""
+    checkpoints_every: Count | None = None
+    """Keep the weights of every so many steps too."""
     zero_stage: Literal[1, 2, 3] = 1
     """DeepSpeed's ZeRO stage."""
     train_dtype: Literal["float32", "bfloat16"] = "float32"
@@ -140,8 +142,9 @@ class Optimizer(Section):
         return (self.steps - frozen) * self.epochs_per_rollout * self.updates_per_rollout
 
     def kept_steps(self) -> list[int]:
-        """The steps with a checkpoint, the last one included, ascending."""
-        return sorted({*self.checkpoints, self.steps})
+        """The steps that are known to keep a checkpoint, the last one included, ascending."""
+        every = range(self.checkpoints_every, self.steps, self.checkpoints_every) if self.checkpoints_every else ()
+        return sorted({*self.checkpoints, *every, self.steps})
 
 
 class Template(Section):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from verizero.artifacts.errors import UserError
@@ -93,13 +93,24 @@ class Checkpoints:
         os.replace(partial, folder)
         sync_folder(self.kept)
 
-    def place(self, step: int, payload: Path) -> None:
+    def drop_but(self, steps: Iterable[int]) -> None:
+        """Remove the kept weights of other steps: they were the best once, and no state leads back to them."""
+        wanted = {f"step-{step}" for step in steps}
+        if self.world.first and self.kept.is_dir():
+            for folder in self.kept.glob("step-*"):
+                if folder.name not in wanted:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def place(self, step: int, payload: Path, name: str | None = None) -> None:
         """Put a kept folder into the payload, as links: the scratch copy stays until the run is published.
+
+        Args:
+            name: of the folder there; by default `step-<n>`.
 
         Raises:
             FileNotFoundError: the step was not kept.
         """
-        shutil.copytree(self.kept / f"step-{step}", payload / f"step-{step}", copy_function=_link)
+        shutil.copytree(self.kept / f"step-{step}", payload / (name or f"step-{step}"), copy_function=_link)
 
     def _latest(self) -> str | None:
         """The name of the last state whose files are all there in their sizes.

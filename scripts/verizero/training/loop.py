@@ -43,6 +43,7 @@ from verizero.training.schedule import learning_rate_at
 from verizero.training.scores import Scores, reward_penalties
 from verizero.training.selection import entering
 from verizero.training.signal_watch import SignalWatch
+from verizero.training.validation import ACCURACY, UNMEASURED, Validation, accuracies
 from verizero.training.walltime import StopRequest
 from verizero.training.weights import imitation_of, uncertain_tokens, weights_of
 from verizero.training.world import World
@@ -67,6 +68,7 @@ def train(
     stop: StopRequest,
     runtime: Runtime,
     warn: Callable[[str], None] = print,
+    validation: Validation | None = None,
 ) -> bool:
     """Train until the last step, or until it is time to stop; whether the run is complete.
 
@@ -76,6 +78,7 @@ def train(
     Args:
         folder: the Hugging Face folder of the model to start from, which is also the reference policy.
         warn: takes a sentence, on the first rank.
+        validation: what the run is measured on while it trains.
 
     Raises:
         UserError: the engine samples from another policy than the one being trained, or a loss or gradient is no number.
@@ -91,7 +94,8 @@ def train(
     reference = reference_policy(folder, settings, world)
     trained: list[Learner | Critic] = [learner, critic] if critic else [learner]
     done = checkpoints.resume(lambda state: [one.load(state) for one in trained])
-    engine = engine_of(learner, folder, prompts, runtime, seed)
+    reach = max(prompts.longest + rollout.max_tokens, validation.reach if validation else 0)
+    engine = engine_of(learner, folder, reach, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
     progress = Progress("train", settings.steps, "step", initial=done) if world.first else None
     watch = SignalWatch(warn)
@@ -99,9 +103,13 @@ def train(
         log.keep_through(done)
         for event in log.events():
             watch.see(event["step"], event["metrics"])
+    accuracy = world.from_first(accuracies(log.events()) if log else {})
     saved_at, saving, stopping = time.monotonic(), 0.0, False
 
-    with GradingPool(settings.reward.grader, runtime.threads) as grading:
+    with (
+        GradingPool(settings.reward.grader, runtime.threads) as grading,
+        GradingPool(validation.how.grader if validation else settings.reward.grader, runtime.threads) as judging,
+    ):
         for step in range(done + 1, settings.steps + 1):
             clock = Clock(save=saving)  # the last state was saved after its step's line had been written
 
@@ -196,19 +204,29 @@ def train(
                     fits.append(critic.update(value_rows, rate))
                     require_finite(fits[-1], value_rows, step, place, world, checkpoints.scratch, tokenizer.decode)
 
-            clock.phase("save")  # 10. the weights of kept steps
-            keeping = step in settings.kept_steps()
+            measured = UNMEASURED if validation else {}
+            if validation and validation.due(step):  # 10. the validation problems; nothing here reaches a weight
+                clock.phase("validate")
+                engine.wake()
+                engine.update(learner.named_weights())
+                measured = validation.measured(engine, judging, world)
+                engine.sleep()
+                accuracy[step] = float(measured[ACCURACY] or 0.0)
+
+            clock.phase("save")  # 11. the weights of kept steps
+            best = validation.best(accuracy) if validation else None
+            keeping = step in settings.kept_steps() or step == best
             if keeping:
                 state = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
                 checkpoints.keep(step, partial(save_policy, model, tokenizer, dtype=settings.train_dtype, state=state))
             clock.phase(None)
 
             everything = sampled(rounds)
-            tokens = int(everything.lengths.sum())  # 11. what was measured
+            tokens = int(everything.lengths.sum())  # 12. what was measured
             passes = int(known.lengths.sum()) * settings.epochs_per_rollout
             metrics = rollout_metrics(everything, settings.reward) | refill_metrics(rounds, kept, settings.selection)
             metrics |= update_metrics(updates, passes, reference is not None, objective.correction is not None)
-            metrics |= critic_metrics(fits, explained)
+            metrics |= critic_metrics(fits, explained) | measured
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
             timing = clock.timing(tokens)
             if log and progress:
@@ -216,12 +234,13 @@ def train(
                 watch.see(step, metrics)
                 progress.advance(reward=metrics["reward_mean"], tokens_per_second=timing["tokens_per_second"])
 
-            stop.step_done()  # 12. a state to go on from; all ranks decide alike
+            stop.step_done()  # 13. a state to go on from; all ranks decide alike
             saving_due = keeping or time.monotonic() - saved_at >= runtime.save_seconds
             stopping, save = (bool(value) for value in world.maxima([stop.due(), saving_due]))
             begin, saving = time.monotonic(), 0.0
             if save or stopping:
                 checkpoints.save(step, lambda state: [one.save(state) for one in trained])
+                checkpoints.drop_but([*settings.kept_steps(), *([best] if best else [])])
                 saved_at = time.monotonic()
                 saving = saved_at - begin
             if stopping:
@@ -237,11 +256,14 @@ def reference_policy(folder: Path, settings: Optimizer, world: World) -> Any:
     return load_policy(folder, settings.train_dtype)[0].to(world.device).requires_grad_(False)
 
 
-def engine_of(learner: Learner, folder: Path, prompts: Prompts, runtime: Runtime, seed: int) -> Engine:
-    """The engine of this rank; the embedded one samples from the learner's own tensors, unless ZeRO 3 shards them."""
+def engine_of(learner: Learner, folder: Path, reach: int, runtime: Runtime, seed: int) -> Engine:
+    """The engine of this rank; the embedded one samples from the learner's own tensors, unless ZeRO 3 shards them.
+
+    Args:
+        reach: longest prompt plus completion, in tokens.
+    """
     rollout, rank = learner.settings.rollout, learner.world.rank
     shared = learner.module if learner.settings.zero_stage < 3 else None
-    reach = prompts.longest + rollout.max_tokens
     own_seed = derive_seed(seed, "engine", rank) % 2**31
     return start_engine(rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared)
 
