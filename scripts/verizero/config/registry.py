@@ -215,15 +215,16 @@ def _with_base(name: str, raw: dict[str, dict[str, object]], folder: Path, seen:
     if base in (*seen, name):
         raise UserError(f"{path}: `base` leads back to `{base}`: {' -> '.join((*seen, name, str(base)))}")
     inherited = _with_base(str(base), raw, folder, (*seen, name))
-    return _merged({key: value for key, value in inherited.items() if key not in ("source", "note")}, own)
+    return merged({key: value for key, value in inherited.items() if key not in ("source", "note")}, own)
 
 
-def _merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:
-    merged = dict(base)
+def merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:
+    """One configuration with another one's values over it, section by section."""
+    found = dict(base)
     for key, value in own.items():
-        below = merged.get(key)
-        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
+        below = found.get(key)
+        found[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return found
 
 
 def _check(registry: Registry) -> None:
