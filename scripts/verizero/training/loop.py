@@ -30,6 +30,7 @@ from verizero.training.batches import prompts_of_step, updates_of_step
 from verizero.training.checkpoint import Checkpoints
 from verizero.training.clock import Clock
 from verizero.training.divergence import require_finite
+from verizero.training.kept_rollouts import rollout_table
 from verizero.training.learner import Learner, Score, TrainRow, Update
 from verizero.training.logprob_check import check_logprobs, to_check
 from verizero.training.metrics import refill_metrics, rollout_metrics, update_metrics
@@ -175,7 +176,10 @@ def train(
                 updates.append(learner.update(rows, objective, rate))
                 require_finite(updates[-1], rows, step, place, world, checkpoints.scratch, tokenizer.decode)
 
-            clock.phase("save")  # 9. the weights of kept steps
+            clock.phase("save")  # 9. the completions and the weights of kept steps
+            if step in settings.kept_rollouts:
+                table = rollout_table(step, kept, advantage, enters, policy.known, tokenizer)
+                checkpoints.keep_rollouts(step, world.gather([table]))
             keeping = step in settings.kept_steps()
             if keeping:
                 state = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
@@ -233,7 +237,8 @@ def graded(
 ) -> list[Outcome]:
     """What each response earns for its problem."""
     pairs = [(Accepted.of(one), each.completion.text) for one, each in zip(problems, responses, strict=True)]
-    return outcomes(responses, grading.grade_all(pairs), draws, settings.reward, settings.rollout.max_tokens)
+    ids, verdicts = [one.id for one in problems], grading.grade_all(pairs)
+    return outcomes(responses, ids, verdicts, draws, settings.reward, settings.rollout.max_tokens)
 
 
 def train_row(
