@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from verizero.artifacts.events import EventLog
-from verizero.artifacts.progress import Progress
 from verizero.artifacts.seeds import derive_seed
 from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec
@@ -32,6 +31,7 @@ from verizero.training.clock import Clock
 from verizero.training.divergence import require_finite
 from verizero.training.kept_rollouts import rollout_table
 from verizero.training.learner import Learner, Score, TrainRow, Update
+from verizero.training.live import LiveLine
 from verizero.training.logprob_check import check_logprobs, to_check
 from verizero.training.metrics import refill_metrics, rollout_metrics, update_metrics
 from verizero.training.objective import objective_of
@@ -89,7 +89,7 @@ def train(
     done = checkpoints.resume(learner.load)
     engine = engine_of(learner, folder, prompts, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
-    progress = Progress("train", settings.steps, "step", initial=done) if world.first else None
+    progress = LiveLine(settings.steps, done) if world.first else None
     watch = SignalWatch(warn)
     if log:
         log.keep_through(done)
@@ -196,7 +196,7 @@ def train(
             if log and progress:
                 log.write(step, metrics, timing)
                 watch.see(step, metrics)
-                progress.advance(reward=metrics["reward_mean"], tokens_per_second=timing["tokens_per_second"])
+                progress.show(step, metrics, timing)
 
             stop.step_done()  # 11. a state to go on from; all ranks decide alike
             saving_due = keeping or time.monotonic() - saved_at >= runtime.save_seconds
