@@ -130,5 +130,5 @@ def _alike(values: list[float | None]) -> list[float | None] | float | None:
 
 
 def _rounded(value: float, digits: int) -> float | None:
-    """JSON has no infinity."""
-    return round(value, digits) if math.isfinite(value) else None
+    """JSON has no infinity, and nobody wants to read -0.0."""
+    return round(value, digits) + 0.0 if math.isfinite(value) else None
