@@ -19,6 +19,7 @@ from verizero.analysis.cells import check_complete
 from verizero.analysis.figures import draw_all
 from verizero.analysis.reading import study_inputs, warnings_of
 from verizero.analysis.report import report_html
+from verizero.analysis.rollout_browser import browse_rollouts
 from verizero.analysis.tabulating import tabulate
 from verizero.artifacts.errors import main_program
 from verizero.artifacts.job import Job
@@ -46,12 +47,24 @@ def main() -> None:
     draw_all(spec, found.figures, job.staging / "figures")
     samples, absent = browse([group for group, _ in found.graded], arguments.results)
     pictures = [job.staging / "figures" / f"{one.name}.png" for one in found.figures]
-    page = report_html(spec, found.findings, found.tables, pictures, found.ledger, samples, absent, job.unpinned)
+    rollouts, rollouts_absent = browse_rollouts(spec, arguments.results)
+    page = report_html(
+        spec,
+        found.findings,
+        found.tables,
+        pictures,
+        found.ledger,
+        samples,
+        absent,
+        job.unpinned,
+        rollouts,
+        rollouts_absent,
+    )
     (job.staging / "report.html").write_text(page, encoding="utf-8")
     for sentence in warnings_of(inputs):
         job.warn(sentence)
-    for sentence in absent:
-        job.warn(f"not in the report's sample browser: {sentence}")
+    for sentence in [*absent, *rollouts_absent]:
+        job.warn(f"not in the report's browser: {sentence}")
     job.publish(
         counts={
             "rows": len(found.rows),

@@ -6,10 +6,11 @@
     torchrun --standalone --nproc-per-node 2 -- scripts/train.py ...      # the `--` keeps torchrun from reading --run
     python scripts/train.py --dry --spec "$(python scripts/spec.py train tiny.sums.plain.grpo-toy.s1)"
 
-The payload is a Hugging Face folder `step-<n>/` for each kept step, `step-best/` where a validation chooses one, and
-`curves.jsonl`, one line of measurements a step. `events.jsonl` beside the manifest says also how long everything took. A run
-that is killed goes on from its last saved state when it is started again, with the same result, bit for bit on a CPU. At the
-time limit, or on SIGTERM or SIGUSR1, it saves its state and ends with exit code 75: start it again.
+The payload is a Hugging Face folder `step-<n>/` for each kept step, `step-best/` where a validation chooses one,
+`curves.jsonl`, one line of measurements a step, and `rollouts/step-<n>.parquet`, one row a completion, for each step in the
+optimizer's `kept_rollouts`. `events.jsonl` beside the manifest says also how long everything took. A run that is killed goes on
+from its last saved state when it is started again, with the same result, bit for bit on a CPU. At the time limit, or on SIGTERM or
+SIGUSR1, it saves its state and ends with exit code 75: start it again.
 """
 
 from __future__ import annotations
@@ -137,6 +138,8 @@ def main() -> int:
         checkpoints.place(step, job.staging)
     if best:
         checkpoints.place(best, job.staging, "step-best")
+    for step in set(spec.optimizer.kept_rollouts):
+        checkpoints.place_rollouts(step, job.staging)
     write_atomic(
         job.staging / CURVES_FILE,
         "".join(json.dumps({"step": event["step"], **event["metrics"]}, allow_nan=False) + "\n" for event in events),

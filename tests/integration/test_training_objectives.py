@@ -12,6 +12,7 @@ pytestmark = pytest.mark.deepspeed
 
 torch = pytest.importorskip("torch")
 
+import pyarrow.parquet as pq  # noqa: E402
 from training_inputs import RECIPE, assert_alike, make_inputs, run_of  # noqa: E402
 
 from verizero.artifacts.errors import UserError  # noqa: E402
@@ -283,3 +284,69 @@ def test_a_run_that_refills_and_goes_twice_through_its_rollout_resumes_bit_for_b
     whole, resumed = run("whole", **changes), run("resumed", interrupted=True, **changes)
     assert [event["metrics"] for event in resumed[0]] == [event["metrics"] for event in whole[0]]
     assert all(torch.equal(resumed[1][name], tensor) for name, tensor in whole[1].items())
+
+
+def kept(folder, step):
+    return pq.read_table(folder / "kept" / "rollouts" / f"step-{step}.parquet").to_pylist()
+
+
+RICH = {
+    "advantage": {"baseline": "greedy", "scale": "whiten", "shape": "returns", "discount": 0.9},
+    "kl": {"coefficient": 0.01, "estimator": "k1", "where": "reward"},
+    "selection": {"zero_variance": "refilled", "max_rounds": 3, "truncated": "masked"},
+}
+"""What has a value a token, greedy completions besides, scores of the learner and more than one round."""
+
+
+@pytest.mark.parametrize("changes", [{}, RICH], ids=["grpo", "rich"])
+def test_keeping_completions_changes_no_weight_and_a_resumed_run_keeps_the_same_bytes(run, tmp_path, changes):
+    silent = run("silent", **changes)
+    runs = {"once": {}, "twice": {}, "resumed": {"interrupted": True}}
+    for name, how in runs.items():
+        events, weights = run(name, kept_rollouts=[1, 3], **how, **changes)
+        assert [event["metrics"] for event in events] == [event["metrics"] for event in silent[0]]
+        assert all(torch.equal(weights[tensor], value) for tensor, value in silent[1].items())
+    for step in (1, 3):
+        files = {(tmp_path / name / "kept" / "rollouts" / f"step-{step}.parquet").read_bytes() for name in runs}
+        assert len(files) == 1
+    assert not list((tmp_path / "silent").rglob("*.parquet"))
+    assert {path.name for path in (tmp_path / "once").rglob("*.parquet")} == {"step-1.parquet", "step-3.parquet"}
+
+
+def test_kept_completions_are_those_that_the_curves_speak_of(run, tmp_path):
+    events, _ = run(kept_rollouts=[1, 3], updates_per_rollout=2)
+    for step in (1, 3):
+        found, rows = events[step - 1]["metrics"], kept(tmp_path / "run", step)
+        assert [(row["step"], row["place"], row["sample"]) for row in rows] == [
+            (step, n // 4, n % 4) for n in range(20)
+        ]
+        assert sum(row["reward"] for row in rows) / 20 == pytest.approx(found["reward_mean"])
+        assert sum(row["correct"] for row in rows) / 20 == pytest.approx(found["pass_rate"])
+        assert sum(len(row["token_ids"]) for row in rows) == found["tokens"]
+        for row in rows:
+            assert row["prompt"] == f"A{row['problem'].removeprefix('p')}="
+            assert "".join(row["tokens"]).removesuffix("<eos>") == row["completion"]
+            assert row["token_advantages"] == [row["advantage"]] * len(row["tokens"])
+            assert len(row["engine_logprobs"]) == len(row["tokens"])
+            assert row["entered"]
+        # the first of the two updates is on the policy that sampled, so that only responses of the second were scored
+        scored = [row for row in rows if row["learner_logprobs"]]
+        assert 0 < len(scored) <= 10
+        for row in scored:
+            assert row["learner_logprobs"] == pytest.approx(row["engine_logprobs"], abs=1e-4)
+
+
+def test_a_step_that_was_refilled_keeps_the_groups_that_it_trains_on(run, tmp_path):
+    events, _ = run(steps=1, kept_rollouts=[1], **RICH)
+    assert metrics(events, "rounds")[0] > 1
+    rows = kept(tmp_path / "run", 1)
+    groups = [rows[begin : begin + 4] for begin in range(0, 20, 4)]
+    with_signal = sum(len({row["reward"] for row in group}) > 1 for group in groups)
+    assert with_signal == metrics(events, "groups_with_signal")[0]
+    for group in groups:
+        assert len({row["problem"] for row in group}) == 1
+        assert len({row["reward"] for row in group}) > 1 or not any(row["entered"] for row in group)
+    for row in rows:
+        assert row["prompt"] == f"A{row['problem'].removeprefix('p')}="
+        assert row["entered"] <= (row["finish"] == "stop")
+    assert any(len(set(row["token_advantages"])) > 1 for row in rows)

@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.deepspeed, pytest.mark.slow]
 
 torch = pytest.importorskip("torch")
 
+import pyarrow.parquet as pq  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from training_inputs import assert_alike, make_inputs, recipe, run_of  # noqa: E402
 
@@ -116,8 +117,17 @@ SHARED = {
 @pytest.mark.parametrize("name", SHARED)
 def test_an_objective_over_all_ranks_is_that_of_one_process(inputs, tmp_path, name):
     world = start_world(threads=1)  # in this process: a start of its own takes longer than the run
-    alone = run_of(inputs, tmp_path / "alone", world, steps=4, **SHARED[name])
+    alone = run_of(inputs, tmp_path / "alone", world, steps=4, kept_rollouts=[2], **SHARED[name])
     leave_world()
-    out = train(inputs, tmp_path / "results", processes=2, **SHARED[name])[0]
+    out = train(inputs, tmp_path / "results", processes=2, kept_rollouts=[2], **SHARED[name])[0]
     events = [{"step": row.pop("step"), "metrics": row} for row in curves(out)]
     assert_alike(alone, (events, load_file(out.parent / "payload" / "step-4" / "model.safetensors")))
+    one, two = (
+        pq.read_table(folder / "rollouts" / "step-2.parquet").to_pylist()
+        for folder in (tmp_path / "alone" / "kept", out.parent / "payload")
+    )
+    for row, partner in zip(one, two, strict=True):
+        for column, value in row.items():
+            rounded = column == "advantage" or column.startswith(("token_advantages", "engine_", "learner_"))
+            wanted = pytest.approx(value, rel=2e-3, abs=1e-4) if rounded and value is not None else value
+            assert partner[column] == wanted, (row["place"], row["sample"], column)

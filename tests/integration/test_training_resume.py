@@ -34,7 +34,10 @@ class Run:
 
     def __init__(self, inputs, results, **changes):
         self.out = results / "runs" / "unsure.digits.plain.test.s1" / "manifest.json"
-        options = {"--spec": recipe(steps=STEPS, checkpoints=[3], **changes), "--run": "unsure.digits.plain.test.s1"}
+        options = {
+            "--spec": recipe(steps=STEPS, checkpoints=[3], kept_rollouts=[2, STEPS], **changes),
+            "--run": "unsure.digits.plain.test.s1",
+        }
         options |= {"--model": inputs[0], "--dataset": inputs[1], "--out": self.out}
         self.command = [sys.executable, str(PROGRAM), *(str(word) for pair in options.items() for word in pair)]
         self.scratch = results / ".scratch"
@@ -77,7 +80,8 @@ def uninterrupted(inputs, tmp_path_factory):
 
 def test_the_payload_is_the_kept_steps_and_the_curves(uninterrupted):
     payload, manifest = uninterrupted.parent / "payload", json.loads(uninterrupted.read_text())
-    assert sorted(path.name for path in payload.iterdir()) == ["curves.jsonl", "step-3", f"step-{STEPS}"]
+    assert sorted(path.name for path in payload.iterdir()) == ["curves.jsonl", "rollouts", "step-3", f"step-{STEPS}"]
+    assert sorted(path.name for path in (payload / "rollouts").iterdir()) == ["step-2.parquet", f"step-{STEPS}.parquet"]
     curves = [json.loads(line) for line in (payload / "curves.jsonl").read_text().splitlines()]
     assert [row["step"] for row in curves] == list(range(1, STEPS + 1))
     assert not any(name.startswith("seconds") for row in curves for name in row)
@@ -99,6 +103,7 @@ def test_killed_at_several_moments_ends_with_the_same_weights_and_curves(inputs,
     often = ("--save-seconds", "0")
     moments = {
         "before the first state": lambda run: run.steps_logged() >= 1,
+        "while completions are written": lambda run: run.found("*/kept/rollouts/*"),
         "during the save of a state": lambda run: run.found("*/state/.partial/learner"),
         "during the export of kept weights": lambda run: run.found("*/kept/.partial/*"),
         "between two updates or during a rollout": lambda run: run.steps_logged() >= 6,

@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 
 from verizero.analysis.cells import COLUMNS, estimate_cell, metrics_of, recompute, row_sources, rows_of
+from verizero.analysis.curves import read_curves
+from verizero.analysis.figure_data import planned_figures
 from verizero.analysis.ledger import ledger
 from verizero.analysis.reading import read_member
 from verizero.artifacts.canonical import sha256_file
@@ -261,6 +263,42 @@ def test_two_templates_keep_their_rows_apart(tmp_path: Path, patch: pytest.Monke
     assert _aggregate(made).returncode == 0
     names = {path.name for path in _study(made, "figures").glob("*.png")}
     assert {"overview.png", "reward.tiny.sums.plain.png", "reward.tiny.sums.r1.png"} <= names
+
+
+def test_what_only_some_optimizers_measure_has_one_figure_with_a_panel_each(
+    tmp_path: Path, patch: pytest.MonkeyPatch
+) -> None:
+    made = fabricated.fabricate(tmp_path, patch, fabricated.spec_of(seeds=(1, 2)))
+    assert "objective" not in {one.name for one in planned_figures(made.spec, read_curves(made.spec, made.results), [])}
+    for run in made.spec.runs:
+        if run.optimizer == "dr-grpo":
+            rows = [json.loads(line) for line in _curves_of(made, run.id).splitlines()]
+            for row in rows:
+                row |= {
+                    "rounds": 1 + row["step"] % 2,
+                    "extra_completions": 8,
+                    "groups_with_signal": 4,
+                    "correction_mean": None,
+                }
+            rows[3] |= {"correction_mean": 0.9}
+            fabricated.publish_run(made, run.id, run.seed, rows)
+    [one] = [
+        one for one in planned_figures(made.spec, read_curves(made.spec, made.results), []) if one.name == "objective"
+    ]
+    assert list(one.curves) == ["rounds", "extra_completions", "groups_with_signal", "correction_mean"]
+    by_run = {(row["optimizer"], row["seed"], row["step"]): row for row in one.rows()}
+    assert by_run["dr-grpo", "1", "5"]["rounds"] == "2.000000"
+    assert [by_run["dr-grpo", "1", step]["correction_mean"] for step in ("4", "5")] == ["0.900000", ""]
+    assert by_run["grpo", "1", "5"]["rounds"] == ""
+    done = _aggregate(made)
+    assert (done.returncode, "constrained_layout" in done.stderr) == (0, False), done.stderr
+    titles = _study(made, "figures", "objective.svg").read_text(encoding="utf-8")
+    assert "Rounds of sampling a step" in titles
+    assert "Reward of greedy completions" not in titles
+
+
+def _curves_of(made: fabricated.Fabricated, run: str) -> str:
+    return (made.results / "runs" / run / "payload" / "curves.jsonl").read_text(encoding="utf-8")
 
 
 class _Links(HTMLParser):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from verizero.config.describe import recipe_text
 from verizero.config.expansion import parse_run
 from verizero.config.load import sentence
 from verizero.config.optimizers import Optimizer
@@ -214,6 +215,8 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "rounds of nothing": ({"selection": {"max_rounds": 3}}, ["max_rounds is 3", "`kept`"]),
     "end of a constant rate": ({"schedule_end": 0.1}, ["schedule_end is 0.1", "`constant`"]),
     "only warm-up": ({"schedule": "linear", "warmup_steps": 20}, ["warmup_steps is 20", "20 updates"]),
+    "checkpoint behind the end": ({"checkpoints": [5, 11]}, ["checkpoints has 11", "ends at step 10"]),
+    "completions of a step behind the end": ({"kept_rollouts": [1, 60]}, ["kept_rollouts has 60", "ends at step 10"]),
     "parts that do not divide": ({"updates_per_rollout": 3}, ["updates_per_rollout is 3", "4 x 4"]),
 }
 
@@ -228,6 +231,14 @@ def test_an_option_that_another_makes_meaningless_is_refused_in_one_sentence(nam
     assert "\n" not in said
     for word in words:
         assert word in said, said
+
+
+def test_keeping_completions_is_part_of_the_spec_only_where_it_is_asked_for() -> None:
+    silent, asked = (Optimizer.model_validate({**BASIC, **more}) for more in ({}, {"kept_rollouts": [1, 10]}))
+    assert "kept_rollouts" not in json.loads(spec_text(silent))
+    assert json.loads(spec_text(asked)) == {**json.loads(spec_text(silent)), "kept_rollouts": [1, 10]}
+    assert "completions kept: 1, 10\n" in recipe_text(asked)
+    assert "completions" not in recipe_text(silent).split("steps ")[1].split("\n")[0]
 
 
 COMBINATIONS: dict[str, dict[str, Any]] = {

@@ -65,10 +65,10 @@ def test_a_mean_over_nothing_is_none():
 
 def test_a_truncated_right_answer_is_right_but_earns_nothing():
     completion = Completion([1, 2], [-0.1, -0.1], "\\boxed{4}", "length")
-    [found] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], [0.5], RULE, 2)
+    [found] = outcomes([Response(0, [5], completion)], ["p"], [Verdict(True, "correct")], [0.5], RULE, 2)
     assert (found.correct, found.reward, found.truncated, found.boxed) == (True, 0.0, True, True)
     graded_rule = Reward(truncated="graded")
-    [graded] = outcomes([Response(0, [5], completion)], [Verdict(True, "correct")], [0.5], graded_rule, 2)
+    [graded] = outcomes([Response(0, [5], completion)], ["p"], [Verdict(True, "correct")], [0.5], graded_rule, 2)
     assert graded.reward == 1.0
 
 

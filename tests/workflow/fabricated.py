@@ -35,6 +35,8 @@ seeds: [1, 2]
 evaluation:
   suites: [toy]
 """
+QUOTED = "A5B2="
+"""The text of a problem, which stands in the completions that a run keeps."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ def _run(made: Fabricated, plan: Plan, run_id: str, patch: pytest.MonkeyPatch, s
     (job.staging / f"step-{step}" / "model.safetensors").write_bytes(
         hashlib.sha256(f"{run_id}{salt}".encode()).digest() * 8
     )
+    (job.staging / "rollouts").mkdir()
+    (job.staging / "rollouts" / "step-1.parquet").write_text(f"{QUOTED} {run_id}", encoding="utf-8")
     curve = [{"step": number, "reward_mean": number / 4, "length_mean": 40.0 + number} for number in (1, 2, 3)]
     (job.staging / "curves.jsonl").write_text("".join(json.dumps(row) + "\n" for row in curve), encoding="utf-8")
     events = EventLog(job.scratch / "events.jsonl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import lzma
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout, copy_checkout
-from fabricated import NAME, fabricate
+from fabricated import NAME, QUOTED, fabricate
 
 from verizero.artifacts.bundle import read_bundle
 from verizero.artifacts.errors import UserError
@@ -96,8 +97,21 @@ def test_a_bundle_holds_what_numbers_follow_from_and_lists_the_rest(finished: Ch
     reasons = {one.path: one.reason for one in bundle.elsewhere}
     assert reasons["models/tiny/payload/model.safetensors"] == "weights"
     assert reasons["datasets/sums/payload/problems.jsonl"] == "problems"
+    assert reasons["runs/tiny.sums.plain.grpo-toy.s1/payload/rollouts/step-1.parquet"] == "rollouts"
     assert reasons[f"studies/{NAME}/report.html"] == "drawings"
     assert not kept & set(reasons)
+
+
+def test_no_file_of_a_bundle_quotes_a_problem(finished: Checkout) -> None:
+    kept = (
+        finished.root / "results" / "runs" / "tiny.sums.plain.grpo-toy.s1" / "payload" / "rollouts" / "step-1.parquet"
+    )
+    assert QUOTED in kept.read_text(encoding="utf-8")
+    opening = {".xz": lzma.decompress, ".gz": gzip.decompress}
+    files = [file for file in (finished.root / BUNDLE).rglob("*") if file.is_file()]
+    assert len(files) > 100
+    for file in files:
+        assert QUOTED.encode() not in opening.get(file.suffix, bytes)(file.read_bytes()), file
 
 
 def test_a_bundle_verifies_in_a_bare_clone_and_says_where_the_weights_are(clone: Checkout) -> None:
@@ -106,6 +120,7 @@ def test_a_bundle_verifies_in_a_bare_clone_and_says_where_the_weights_are(clone:
     *said, outcome = done.stdout.splitlines()
     assert outcome == f"VERIFIED: study `{NAME}`"
     assert any(line.startswith("elsewhere  weights: 8 files") and "nowhere that is known" in line for line in said)
+    assert any(line.startswith("elsewhere  completions of training: 4 files") for line in said)
     assert not (clone.root / "results" / "studies").exists()
 
 

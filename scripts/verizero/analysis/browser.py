@@ -113,7 +113,7 @@ def _entries(grades: Path, samples: Path) -> Iterator[dict[str, Any]]:
             name: verdict[name]
             for name in ("problem", "sample", "correct", "status", "extracted", "rule", "tokens", "finish")
         }
-        yield {**kept, "problem": str(verdict["problem"]), "text": _shortened(str(texts.get(key, "")))}
+        yield {**kept, "problem": str(verdict["problem"]), "text": shortened(str(texts.get(key, "")))}
 
 
 def _chosen(verdicts: Sequence[dict[str, Any]]) -> dict[tuple[Any, Any], dict[str, Any]]:
@@ -128,7 +128,8 @@ def _chosen(verdicts: Sequence[dict[str, Any]]) -> dict[tuple[Any, Any], dict[st
     return {(row["problem"], row["sample"]): row for row in chosen}
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text without its middle, where it is long."""
     if len(text) <= LONGEST:
         return text
     half = LONGEST // 2

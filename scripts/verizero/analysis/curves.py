@@ -18,6 +18,19 @@ from verizero.config.spec import PlannedRun, StudySpec
 
 Array = NDArray[np.float64]
 CURVES = ("reward_mean", "length_mean", "length_correct_mean", "length_incorrect_mean", "truncated_share")
+MEASURED_NOW_AND_THEN = "validation_accuracy"
+OF_THE_OBJECTIVE = {
+    MEASURED_NOW_AND_THEN: "Share of right answers in validation",
+    "value_loss": "Loss of the critic",
+    "explained_variance": "Variance that the critic explains",
+    "value_clip_fraction": "Tokens that the value clip held",
+    "rounds": "Rounds of sampling a step",
+    "extra_completions": "Completions of later rounds",
+    "groups_with_signal": "Groups with signal a step",
+    "greedy_reward_mean": "Reward of greedy completions",
+    "correction_mean": "Mean correction of a token",
+}
+"""Metrics that only some runs have, in the order of their panels: name -> title."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,11 @@ class Curve:
     steps: NDArray[np.int64]
     values: Array
 
+    @property
+    def empty(self) -> bool:
+        """Whether no step has a value."""
+        return bool(np.isnan(self.values).all())
+
 
 def read_curves(spec: StudySpec, results: Path) -> dict[str, list[Curve]]:
     """The curves of every run that is there: metric -> one curve a run.
@@ -40,7 +58,7 @@ def read_curves(spec: StudySpec, results: Path) -> dict[str, list[Curve]]:
     Raises:
         UserError: a run's payload is absent or damaged.
     """
-    curves: dict[str, list[Curve]] = {metric: [] for metric in CURVES}
+    curves: dict[str, list[Curve]] = {metric: [] for metric in (*CURVES, *OF_THE_OBJECTIVE)}
     for run in spec.runs:
         path = run_path(results, run.id)
         if not path.is_file():
@@ -50,11 +68,11 @@ def read_curves(spec: StudySpec, results: Path) -> dict[str, list[Curve]]:
         if not rows or any("step" not in row for row in rows):
             raise UserError(f"{payload / CURVES_FILE} has a line without `step`; remove {path} and train again")
         steps = np.array([row["step"] for row in rows], dtype=np.int64)
-        for metric in CURVES:
-            values = [row.get(metric) for row in rows]
-            curves[metric].append(
-                Curve(run, steps, np.array([np.nan if value is None else value for value in values], dtype=np.float64))
-            )
+        for metric in curves:
+            found = [row.get(metric) for row in rows]
+            values = np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+            there = ~np.isnan(values) if metric == MEASURED_NOW_AND_THEN else np.full(len(steps), True)
+            curves[metric].append(Curve(run, steps[there], values[there]))
     return curves
 
 

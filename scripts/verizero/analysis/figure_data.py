@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from verizero.analysis.cells import Row
-from verizero.analysis.curves import Curve, curve_rows
+from verizero.analysis.curves import OF_THE_OBJECTIVE, Curve, curve_rows
 from verizero.config.expansion import time_of
 from verizero.config.spec import PlannedRun, StudySpec
 
@@ -30,7 +30,7 @@ class PlannedFigure:
     """
 
     name: str
-    kind: Literal["overview", "reward", "length", "final"]
+    kind: Literal["overview", "reward", "length", "objective", "final"]
     curves: Curves
     shown: Sequence[Row]
     title: str = ""
@@ -42,6 +42,8 @@ class PlannedFigure:
                 return curve_rows({"reward_mean": self.curves["reward_mean"]})
             case "length":
                 return curve_rows({metric: self.curves[metric] for metric in (*LENGTHS, "truncated_share")})
+            case "objective":
+                return curve_rows(self.curves)
             case _:
                 return dot_rows(self.shown)
 
@@ -62,6 +64,10 @@ def planned_figures(spec: StudySpec, curves: Curves, rows: Sequence[Row]) -> lis
         if any(own.values()):
             figures.append(PlannedFigure(f"reward{ending}", "reward", own, ()))
             figures.append(PlannedFigure(f"length{ending}", "length", own, ()))
+        if special := {
+            name: own[name] for name in OF_THE_OBJECTIVE if not all(curve.empty for curve in own.get(name, ()))
+        }:
+            figures.append(PlannedFigure(f"objective{ending}", "objective", special, ()))
         for name, metric, title in (
             ("accuracy", "avg@", "Accuracy"),
             ("length_incorrect", "length_incorrect", "Length of incorrect responses (tokens)"),

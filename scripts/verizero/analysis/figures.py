@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from verizero.analysis.cells import Row
-from verizero.analysis.curves import Curve, mean_curve, running_mean, window_of
+from verizero.analysis.curves import OF_THE_OBJECTIVE, Curve, mean_curve, running_mean, window_of
 from verizero.analysis.figure_data import LENGTHS, Curves, PlannedFigure
 from verizero.analysis.plotting import BASE, INK, colours, label_ends, new_figure, save
 from verizero.analysis.tables import percent
@@ -32,6 +32,8 @@ def draw_all(spec: StudySpec, figures: Sequence[PlannedFigure], folder: Path) ->
                 drawn = _reward(one.curves, palette)
             case "length":
                 drawn = _lengths(one.curves, palette)
+            case "objective":
+                drawn = _objective(one.curves, palette)
             case "final":
                 drawn = _final(one, spec.confidence, palette)
         save(drawn, folder, one.name, one.rows())
@@ -84,6 +86,19 @@ def _lengths(curves: Curves, palette: dict[str, str]) -> Figure:
     return figure
 
 
+def _objective(curves: Curves, palette: dict[str, str]) -> Figure:
+    """A panel for each metric that some run has, three in a row."""
+    rows, columns = -(-len(curves) // 3), min(3, len(curves))
+    figure = new_figure(max(6.4, 3.8 * columns), 3.6 * rows)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes, (metric, found) in zip(panels, curves.items(), strict=False):
+        _lines(axes, found, palette)
+        axes.set(title=OF_THE_OBJECTIVE[metric], xlabel="step")
+    for axes in panels[len(curves) :]:
+        axes.set_axis_off()
+    return figure
+
+
 def _final(one: PlannedFigure, confidence: float, palette: dict[str, str]) -> Figure:
     figure = new_figure(7.2, max(2.2, 1.1 + 0.3 * min(len(one.shown), MAX_ROWS)))
     axes = figure.subplots()
@@ -98,7 +113,7 @@ def _lines(
     """Each optimizer's mean over seeds, and each seed thin; where the lines end."""
     ends = []
     for optimizer, colour in palette.items():
-        own = [curve for curve in curves if curve.run.optimizer == optimizer and not np.isnan(curve.values).all()]
+        own = [curve for curve in curves if curve.run.optimizer == optimizer and not curve.empty]
         if not own:
             continue
         for curve in own:
@@ -115,7 +130,8 @@ def _lines(
             continue
         smooth = running_mean(mean, window_of(len(steps)))
         axes.plot(steps, smooth, color=colour, lw=2.3, ls=style)
-        ends.append((float(steps[-1]), float(smooth[~np.isnan(smooth)][-1]), f"{optimizer}{ending}", colour))
+        there = ~np.isnan(smooth)  # a name behind a line that ends early stands at its end, inside the panel
+        ends.append((float(steps[there][-1]), float(smooth[there][-1]), f"{optimizer}{ending}", colour))
     if not ends:
         axes.text(0.5, 0.5, "no run has values", transform=axes.transAxes, ha="center", color=BASE)
     if not ending:

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from verizero.analysis.cells import KEY_COLUMNS
 from verizero.analysis.report_page import PAGE
+from verizero.analysis.rollout_section import ROLLOUTS
 from verizero.analysis.summary import reading_rule
 from verizero.analysis.tables import NUMBERS, Table
 from verizero.config.spec import StudySpec
@@ -40,20 +41,23 @@ def report_html(
     samples: Sequence[Mapping[str, Any]],
     absent: Sequence[str],
     unpinned: Sequence[str],
+    rollouts: Sequence[Mapping[str, Any]] = (),
+    rollouts_absent: Sequence[str] = (),
 ) -> str:
     """The page's text.
 
     Args:
         figures: PNG files, in the order of the page.
         samples, absent: from `browser.browse`.
+        rollouts, rollouts_absent: from `rollout_browser.browse_rollouts`.
     """
     entries = [{"id": run["id"], "state": run["state"], "sha": run["manifest_sha256"]} for run in ledger["runs"]]
     entries += [
         {"id": cell["grades"], "state": cell["state"], "sha": cell["manifest_sha256"]} for cell in ledger["cells"]
     ]
     return (
-        Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
-        .from_string(PAGE)
+        Environment(loader=DictLoader({"page": PAGE, "rollouts": ROLLOUTS}), autoescape=True, undefined=StrictUndefined)
+        .get_template("page")
         .render(
             name=spec.name,
             question=spec.question,
@@ -71,6 +75,9 @@ def report_html(
             samples=bool(samples),
             samples_json=_script_json(samples),
             absent=absent,
+            rollouts=bool(rollouts),
+            rollouts_json=_script_json(rollouts),
+            rollouts_absent=rollouts_absent,
             entries=entries[:MAX_ENTRIES],
             entries_left_out=max(0, len(entries) - MAX_ENTRIES),
             unpinned=unpinned,

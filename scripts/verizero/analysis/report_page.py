@@ -34,10 +34,24 @@ li.open { color: var(--soft); }
 .warn { background: #fff8e1; border: 1px solid #e6c200; border-radius: 6px; padding: .6rem .9rem; }
 select, input { font: inherit; margin: 0 .8rem .5rem .3rem; }
 article { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .9rem; margin: .6rem 0; }
+.up { background: #d3e9f5; }
+.down { background: #fbd9c4; }
+.p1 { background: #f3eff9; }
+.p2 { background: #ddd0ef; }
+.p3 { background: #bd9fe0; }
+.p4 { background: #9a6bcf; }
 details summary { cursor: pointer; color: var(--accent); }
 </style>
 </head>
 <body>
+<script>
+const make = (tag, text, cls) => {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;
+  if (cls) node.className = cls;
+  return node;
+};
+</script>
 <h1>{{ question }}</h1>
 <p class="soft">Study <b>{{ name }}</b>
 · {{ ledger.counts.runs.planned }} runs planned, {{ ledger.counts.runs.done }} done
@@ -46,6 +60,7 @@ details summary { cursor: pointer; color: var(--accent); }
 <a href="#figures">Figures</a>
 <a href="#tables">Tables</a>
 <a href="#samples">Samples</a>
+{% if rollouts or rollouts_absent %}<a href="#rollouts">Rollouts</a>{% endif %}
 <a href="#ledger">Ledger</a>
 <a href="#audit">Audit</a></nav>
 {% if holes %}<p class="warn"><b>Incomplete.</b> {{ holes|length }} planned results are missing:
@@ -90,6 +105,8 @@ details summary { cursor: pointer; color: var(--accent); }
 {% if absent %}<details><summary>{{ absent|length }} not shown</summary>
 <ul>{% for sentence in absent %}<li>{{ sentence }}</li>{% endfor %}</ul></details>{% endif %}
 
+{% if rollouts or rollouts_absent %}{% include "rollouts" %}{% endif %}
+
 <h2 id="ledger">Ledger</h2>
 <div class="scroll"><table><thead><tr><th>planned</th><th>state</th><th>manifest SHA-256</th></tr></thead><tbody>
 {% for entry in entries %}<tr><td>{{ entry.id }}</td>
@@ -107,12 +124,6 @@ Their content is identified by the hashes in their manifests.</p>{% else %}
 <script type="application/json" id="data">{{ samples_json }}</script>
 <script>
 const samples = JSON.parse(document.getElementById("data").textContent);
-const make = (tag, text, cls) => {
-  const node = document.createElement(tag);
-  if (text !== undefined) node.textContent = text;
-  if (cls) node.className = cls;
-  return node;
-};
 if (samples.length) {
   const picks = ["member", "optimizer", "status"].map(name => {
     const select = document.getElementById(name);

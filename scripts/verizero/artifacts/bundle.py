@@ -17,7 +17,7 @@ from verizero.artifacts.manifest import Sha256
 
 FILE = "bundle.json"
 PACKED = ".xz"
-Reason = Literal["weights", "problems", "drawings", "tracking"]
+Reason = Literal["weights", "problems", "rollouts", "drawings", "tracking"]
 
 
 class StoredFile(BaseModel):

@@ -15,6 +15,13 @@ EVENTS_FILE = "events.jsonl"
 """Beside the manifest of a run."""
 CURVES_FILE = "curves.jsonl"
 """In the payload of a run: its metrics by step, without times. Tables and figures read this and no weights."""
+ROLLOUTS_FOLDER = "rollouts"
+"""In the payload of a run: the completions of the steps that its optimizer's `kept_rollouts` names."""
+
+
+def rollouts_file(step: int) -> str:
+    """Where the completions of a step are, inside the payload of a run."""
+    return f"{ROLLOUTS_FOLDER}/step-{step}.parquet"
 
 
 class EventLog:

@@ -127,8 +127,9 @@ def _updates(recipe: Optimizer) -> Iterator[str]:
             f"surrogate.ratio is `{recipe.surrogate.ratio}`, but with one update per rollout every ratio is 1; "
             "raise updates_per_rollout or epochs_per_rollout, or leave the ratio out"
         )
-    if beyond := [step for step in recipe.checkpoints if step > recipe.steps]:
-        yield f"checkpoints has {beyond[0]}, but the run ends at step {recipe.steps}"
+    for key in ("checkpoints", "kept_rollouts"):
+        if beyond := [step for step in getattr(recipe, key) if step > recipe.steps]:
+            yield f"{key} has {beyond[0]}, but the run ends at step {recipe.steps}"
     if recipe.checkpoints_every and recipe.checkpoints_every >= recipe.steps:
         yield (
             f"checkpoints_every is {recipe.checkpoints_every}, not below steps {recipe.steps}; the last step is kept anyway, leave it out"

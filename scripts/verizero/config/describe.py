@@ -32,13 +32,20 @@ def recipe_text(recipe: Optimizer) -> str:
             else {}
         ),
         "reference policy": "held in memory beside the learner" if recipe.kl.coefficient else "not needed",
-        "steps": f"{recipe.steps}, kept: {', '.join(map(str, recipe.kept_steps()))}",
+        "steps": _steps(recipe),
         "completions in all": f"{recipe.steps * completions:,}",
         "tokens in all": f"at most {recipe.steps * completions * rollout.max_tokens:,} sampled",
         "updates in all": f"{recipe.updates:,}, each on {completions // recipe.updates_per_rollout} completions",
     }
     width = max(map(len, lines))
     return "".join(f"{name:<{width}}  {value}\n" for name, value in lines.items())
+
+
+def _steps(recipe: Optimizer) -> str:
+    how = f"{recipe.steps}, kept: {', '.join(map(str, recipe.kept_steps()))}"
+    if recipe.kept_rollouts:
+        how += f"; completions kept: {', '.join(map(str, sorted(set(recipe.kept_rollouts))))}"
+    return how
 
 
 def _learning_rate(recipe: Optimizer) -> str:

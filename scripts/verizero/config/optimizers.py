@@ -119,6 +119,8 @@ class Optimizer(Section):
     """Steps whose weights are kept besides the last."""
     checkpoints_every: Count | None = None
     """Keep the weights of every so many steps too."""
+    kept_rollouts: list[Annotated[int, Field(ge=1)]] = []
+    """Steps whose completions are kept, as `rollouts/step-<n>.parquet` in the run's payload; it changes no weight."""
     zero_stage: Literal[1, 2, 3] = 1
     """DeepSpeed's ZeRO stage."""
     train_dtype: Literal["float32", "bfloat16"] = "float32"

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from verizero.artifacts.bundle import Reason
-from verizero.artifacts.events import CURVES_FILE, EVENTS_FILE
+from verizero.artifacts.events import CURVES_FILE, EVENTS_FILE, ROLLOUTS_FOLDER
 from verizero.artifacts.manifest import Kind
 from verizero.tracking.lineage import Artifact
 
 REASONS: dict[Reason, str] = {
     "weights": "weights, tokenizers and what else a model or a checkpoint is made of: no number is computed from them without sampling again",
     "problems": "texts of problems, which belong to their authors: their own jobs make them again from their source",
+    "rollouts": "completions that a run was trained on, which stand beside the texts of their problems: no number is computed from them",
     "drawings": "pictures and the report: they show what the tables and the figures' data say, and `aggregate` draws them again without weights",
     "tracking": "where the DVC and MLflow of the machine that computed it have the study",
 }
@@ -30,6 +31,8 @@ def left_out(kind: Kind, path: str) -> Reason | None:
     """
     match kind:
         case "model" | "run":
+            if path.startswith(f"{ROLLOUTS_FOLDER}/"):
+                return "rollouts"
             return None if path in (CURVES_FILE, EVENTS_FILE) else "weights"
         case "dataset":
             return "problems"

@@ -174,7 +174,7 @@ def _bundle(
             size=one.size,
             sha256=one.sha256,
             reason=one.reason,
-            where=(weights_at or _at(remote, one.md5)) if one.reason == "weights" else None,
+            where=_where(one, weights_at, remote),
         )
         for one in sources
         if one.reason
@@ -190,6 +190,16 @@ def _bundle(
         elsewhere=sorted(elsewhere, key=lambda one: one.path),
         files=sorted(stored, key=lambda one: one.path),
     )
+
+
+def _where(one: Source, weights_at: str | None, remote: str | None) -> str | None:
+    """Where a file is that is left out; None where nobody needs to fetch it, or nowhere is known."""
+    match one.reason:
+        case "weights":
+            return weights_at or _at(remote, one.md5)
+        case "rollouts":
+            return _at(remote, one.md5)
+    return None
 
 
 def _at(remote: str | None, md5: str | None) -> str | None:

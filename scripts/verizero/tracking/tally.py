@@ -12,6 +12,7 @@ from verizero.artifacts.bundle import Reason
 WHAT: dict[Reason, str] = {
     "weights": "weights",
     "problems": "texts of problems",
+    "rollouts": "completions of training",
     "drawings": "pictures and the report",
     "tracking": "links of the tracking",
 }

@@ -3,6 +3,7 @@
     <scratch>/state/step-<n>/   the learner's shards, one set; `files.json` inside names every file and its size
     <scratch>/state/latest      `step-<n>`
     <scratch>/kept/step-<n>/    Hugging Face folders of the steps that become the run's payload
+    <scratch>/kept/rollouts/    completions of the steps that `kept_rollouts` names, for the payload too
     <scratch>/events.jsonl      one line a step
 
 There is no random state to keep: prompts, seeds and parts are functions of (seed, step). Everything is written under
@@ -14,11 +15,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from verizero.artifacts.errors import UserError
+from verizero.artifacts.events import rollouts_file
 from verizero.artifacts.files import sync_folder, write_atomic
+from verizero.training.kept_rollouts import parquet_bytes
 from verizero.training.world import World
 
 FILES = "files.json"
@@ -92,6 +97,21 @@ class Checkpoints:
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
         sync_folder(self.kept)
+
+    def keep_rollouts(self, step: int, parts: Sequence[pa.Table]) -> None:
+        """Keep the completions of a step for the run's payload; the first rank writes them."""
+        if self.world.first:
+            write_atomic(self.kept / rollouts_file(step), parquet_bytes(parts))
+
+    def place_rollouts(self, step: int, payload: Path) -> None:
+        """Put a step's completions into the payload, as `place` does with its weights.
+
+        Raises:
+            FileNotFoundError: the step was not kept.
+        """
+        file = payload / rollouts_file(step)
+        file.parent.mkdir(exist_ok=True)
+        _link(str(self.kept / rollouts_file(step)), str(file))
 
     def drop_but(self, steps: Iterable[int]) -> None:
         """Remove the kept weights of other steps: they were the best once, and no state leads back to them."""

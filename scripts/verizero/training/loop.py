@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from verizero.artifacts.events import EventLog
-from verizero.artifacts.progress import Progress
 from verizero.artifacts.seeds import derive_seed
 from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec
@@ -32,7 +31,9 @@ from verizero.training.checkpoint import Checkpoints
 from verizero.training.clock import Clock
 from verizero.training.critic import Critic, ValueUpdate, critic_of, critic_updates
 from verizero.training.divergence import require_finite
+from verizero.training.kept_rollouts import rollout_table
 from verizero.training.learner import Learner, Score, TrainRow, Update
+from verizero.training.live import LiveLine
 from verizero.training.logprob_check import check_logprobs, to_check
 from verizero.training.metrics import critic_metrics, refill_metrics, rollout_metrics, update_metrics
 from verizero.training.objective import objective_of
@@ -97,7 +98,7 @@ def train(
     reach = max(prompts.longest + rollout.max_tokens, validation.reach if validation else 0)
     engine = engine_of(learner, folder, reach, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
-    progress = Progress("train", settings.steps, "step", initial=done) if world.first else None
+    progress = LiveLine(settings.steps, done) if world.first else None
     watch = SignalWatch(warn)
     if log:
         log.keep_through(done)
@@ -213,7 +214,10 @@ def train(
                 engine.sleep()
                 accuracy[step] = float(measured[ACCURACY] or 0.0)
 
-            clock.phase("save")  # 11. the weights of kept steps
+            clock.phase("save")  # 11. the completions and the weights of kept steps
+            if step in settings.kept_rollouts:
+                table = rollout_table(step, kept, advantage, enters, policy.known, tokenizer)
+                checkpoints.keep_rollouts(step, world.gather([table]))
             best = validation.best(accuracy) if validation else None
             keeping = step in settings.kept_steps() or step == best
             if keeping:
@@ -232,7 +236,7 @@ def train(
             if log and progress:
                 log.write(step, metrics, timing)
                 watch.see(step, metrics)
-                progress.advance(reward=metrics["reward_mean"], tokens_per_second=timing["tokens_per_second"])
+                progress.show(step, metrics, timing)
 
             stop.step_done()  # 13. a state to go on from; all ranks decide alike
             saving_due = keeping or time.monotonic() - saved_at >= runtime.save_seconds
@@ -277,7 +281,8 @@ def graded(
 ) -> list[Outcome]:
     """What each response earns for its problem."""
     pairs = [(Accepted.of(one), each.completion.text) for one, each in zip(problems, responses, strict=True)]
-    return outcomes(responses, grading.grade_all(pairs), draws, settings.reward, settings.rollout.max_tokens)
+    ids, verdicts = [one.id for one in problems], grading.grade_all(pairs)
+    return outcomes(responses, ids, verdicts, draws, settings.reward, settings.rollout.max_tokens)
 
 
 def train_row(

@@ -51,6 +51,8 @@ class Outcome:
     status: str
     greedy: float | None = None
     """What the greedy completion to the same prompt earned, where there is one."""
+    problem: str = ""
+    """Id of the problem that it answers."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +100,22 @@ def numbered(
 
 
 def outcomes(
-    responses: Sequence[Response], verdicts: Sequence[Verdict], draws: Sequence[float], values: Reward, max_tokens: int
+    responses: Sequence[Response],
+    problems: Sequence[str],
+    verdicts: Sequence[Verdict],
+    draws: Sequence[float],
+    values: Reward,
+    max_tokens: int,
 ) -> list[Outcome]:
     """What this rank's responses earn.
 
     Args:
+        problems: id of the problem that each response answers.
         draws: a number in [0, 1) for each response, for rewards that are random.
         max_tokens: of a completion.
     """
     found = []
-    for response, verdict, draw in zip(responses, verdicts, draws, strict=True):
+    for response, problem, verdict, draw in zip(responses, problems, verdicts, draws, strict=True):
         completed = Completed(verdict, boxed(response.completion.text), response.truncated, draw)
         found.append(
             Outcome(
@@ -119,6 +127,7 @@ def outcomes(
                 truncated=response.truncated,
                 boxed=completed.boxed,
                 status=verdict.status,
+                problem=problem,
             )
         )
     return found
