@@ -12,6 +12,10 @@ WORKERS ?= 2
 SECONDS ?= 60
 SEED ?= 0
 
+# Many containers set it. Each of the many starts of Python would then compile all its imports anew, which doubles the
+# time of a start of Snakemake or of a training.
+unexport PYTHONDONTWRITEBYTECODE
+
 ORCHESTRATE := .venv/orchestrate/bin
 JOBS := .venv/jobs/bin
 
