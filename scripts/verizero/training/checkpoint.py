@@ -24,6 +24,7 @@ from verizero.artifacts.errors import UserError
 from verizero.artifacts.events import rollouts_file
 from verizero.artifacts.files import sync_folder, write_atomic
 from verizero.training.kept_rollouts import parquet_bytes
+from verizero.training.universal_state import rewrite
 from verizero.training.world import World
 
 FILES = "files.json"
@@ -40,11 +41,15 @@ class Checkpoints:
         self.scratch, self.world = scratch, world
         self.state, self.kept, self.events = scratch / "state", scratch / "kept", scratch / "events.jsonl"
 
-    def resume(self, load: Callable[[Path], object]) -> int:
+    def resume(self, load: Callable[[Path, bool], object], say: Callable[[str], None] = print) -> int:
         """Load the last whole state; the step it was saved after, 0 when there is none.
 
+        Args:
+            load: takes a folder, and whether it is one for any number of processes.
+            say: takes a sentence about a state that was saved by another number of processes.
+
         Raises:
-            UserError: the state was saved by another number of processes.
+            UserError: such a state cannot be rewritten for this number.
         """
         found = self.world.from_first(self._latest() if self.world.first else None)
         if found is None:
@@ -52,12 +57,31 @@ class Checkpoints:
         folder = self.state / found
         listing = json.loads((folder / FILES).read_text(encoding="utf-8"))
         if listing["processes"] != self.world.size:
-            raise UserError(
-                f"{folder} was saved by {listing['processes']} processes and this run has {self.world.size}; "
-                f"start {listing['processes']}, or remove {self.state} to train from the beginning"
-            )
-        load(folder)
+            self._load_rewritten(folder, load)
+            if self.world.first:
+                say(
+                    f"the state after step {listing['step']} was saved by {listing['processes']} processes and goes on with "
+                    f"{self.world.size}; the rest of the run is equal up to the order of float additions"
+                )
+        else:
+            load(folder, False)
         return int(listing["step"])
+
+    def _load_rewritten(self, folder: Path, load: Callable[[Path, bool], object]) -> None:
+        """Load a state of another number of processes, by way of one for any number, which is removed afterwards."""
+        target, refusal = self.state / ".universal", None
+        if self.world.first:
+            shutil.rmtree(target, ignore_errors=True)
+            try:
+                rewrite(folder, target)
+            except UserError as error:
+                refusal = str(error)
+        if refusal := self.world.from_first(refusal):
+            raise UserError(refusal)
+        load(target, True)
+        self.world.wait()
+        if self.world.first:
+            shutil.rmtree(target, ignore_errors=True)
 
     def save(self, step: int, save: Callable[[Path], object]) -> None:
         """Keep the state after a step, then drop the older one."""

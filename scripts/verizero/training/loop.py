@@ -94,7 +94,7 @@ def train(
     frozen = settings.critic.pretraining_steps if settings.critic else 0
     reference = reference_policy(folder, settings, world)
     trained: list[Learner | Critic] = [learner, critic] if critic else [learner]
-    done = checkpoints.resume(lambda state: [one.load(state) for one in trained])
+    done = checkpoints.resume(lambda state, universal: [one.load(state, universal) for one in trained], warn)
     reach = max(prompts.longest + rollout.max_tokens, validation.reach if validation else 0)
     engine = engine_of(learner, folder, reach, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None

@@ -134,8 +134,13 @@ class TrainedModule:
         """Write weights and optimizer state of this rank under `folder`; all ranks call it together."""
         self.engine.save_checkpoint(str(folder), tag=self.tag, save_latest=False)
 
-    def load(self, folder: Path) -> None:
-        """Continue from what `save` wrote with the same number of ranks."""
+    def load(self, folder: Path, universal: bool = False) -> None:
+        """Continue from what `save` wrote; all ranks call it together.
+
+        Args:
+            universal: the folder went through `universal_state.rewrite`, because another number of ranks saved it.
+        """
+        self.engine._config.load_universal_checkpoint = universal  # read at each load; from the file, once for all
         path, _ = self.engine.load_checkpoint(str(folder), tag=self.tag)
         if path is None:
             raise FileNotFoundError(f"{folder}/{self.tag}")
