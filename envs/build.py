@@ -55,7 +55,7 @@ ENVIRONMENTS = {
         "vllm": {"lock": "jobs-cpu-vllm.lock", "imports": "vllm"},
         "test": {
             "lock": "test-jobs.lock",
-            "imports": "pytest pytest_timeout xdist hypothesis jsonschema",
+            "imports": "pytest pytest_timeout xdist hypothesis jsonschema trl",
         },
     },
     "jobs-gpu": {
@@ -66,7 +66,7 @@ ENVIRONMENTS = {
         },
         "test": {
             "lock": "test-jobs.lock",
-            "imports": "pytest pytest_timeout xdist hypothesis jsonschema",
+            "imports": "pytest pytest_timeout xdist hypothesis jsonschema trl",
         },
     },
 }

@@ -35,7 +35,9 @@ LOCKS = {
     # The larger one first: what vLLM admits decides for both.
     "jobs-cpu-vllm": [*CPU, "jobs-cpu-vllm.in"],
     "jobs-cpu": [*CPU, "--constraint", "jobs-cpu-vllm.lock", "jobs.in"],
-    "test-jobs": ["--no-config", "--constraint", "jobs-cpu-vllm.lock", "--constraint", "jobs-cpu.lock", "test-jobs.in"],
+    "test-jobs": [
+        "--config-file", "test.toml", "--constraint", "jobs-cpu-vllm.lock", "--constraint", "jobs-cpu.lock", "test-jobs.in",
+    ],
     "jobs-gpu": [
         "--config-file", "gpu.toml", "--constraint", "jobs-cpu.lock", "--constraint", "test-jobs.lock", "jobs-gpu.in",
     ],

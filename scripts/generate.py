@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument(
         "--spec", required=True, help="JSON, or @FILE; `python scripts/spec.py generate SUBJECT/SUITE` prints it"
     )
-    parser.add_argument("--subject", required=True, help="<model>, <model>.<template> or <run>@<step>")
+    parser.add_argument("--subject", required=True, help="<model>, <model>.<template>, <run>@<step> or <run>@best")
     parser.add_argument("--suite", required=True)
     parser.add_argument("--policy", type=Path, required=True, help="manifest of the model or of the run")
     parser.add_argument("--benchmark", type=Path, nargs="+", required=True, help="manifests of the benchmarks")

@@ -21,8 +21,11 @@ from verizero.config.spec import dataset_spec, generate_spec, grade_spec, model_
 STAGES = ("prepare_model", "pretrain", "prepare_dataset", "train", "generate", "grade", "aggregate")
 
 
-def spec_of(registry: Registry, stage: str, name: str) -> Section:
+def spec_of(registry: Registry, stage: str, name: str, study: str | None = None) -> Section:
     """The spec of a stage for one artifact.
+
+    Args:
+        study: whose `validation` a run has; none by default.
 
     Raises:
         UserError: the name is not defined.
@@ -38,7 +41,7 @@ def spec_of(registry: Registry, stage: str, name: str) -> Section:
         run = parse_run(name)
         _known(run.optimizer, registry.optimizers, registry.root / "optimizers")
         _known(run.template, registry.templates, registry.root / "templates")
-        return train_spec(registry, run)
+        return train_spec(registry, run, registry.study(study).validation if study else None)
     if stage == "aggregate":
         return study_spec(registry, name, registry.study(name))
     subject, _, suite = name.partition("/")
@@ -61,8 +64,10 @@ def main() -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("name", help="a model, data set, run, <subject>/<suite>, or study")
     parser.add_argument("--config-dir", type=Path, default=Path("config"))
+    parser.add_argument("--study", help="for `train`: the study whose `validation` the run has")
     arguments = parser.parse_args()
-    print(spec_text(spec_of(load_registry(arguments.config_dir), arguments.stage, arguments.name)))
+    registry = load_registry(arguments.config_dir)
+    print(spec_text(spec_of(registry, arguments.stage, arguments.name, arguments.study)))
 
 
 if __name__ == "__main__":

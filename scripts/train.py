@@ -6,11 +6,11 @@
     torchrun --standalone --nproc-per-node 2 -- scripts/train.py ...      # the `--` keeps torchrun from reading --run
     python scripts/train.py --dry --spec "$(python scripts/spec.py train tiny.sums.plain.grpo-toy.s1)"
 
-The payload is a Hugging Face folder `step-<n>/` for each kept step, `curves.jsonl`, one line of measurements a step, and
-`rollouts/step-<n>.parquet`, one row a completion, for each step in the optimizer's `kept_rollouts`.
-`events.jsonl` beside the manifest says also how long everything took. A run that is killed goes on from its last saved
-state when it is started again, with the same result, bit for bit on a CPU. At the time limit, or on SIGTERM or SIGUSR1, it
-saves its state and ends with exit code 75: start it again.
+The payload is a Hugging Face folder `step-<n>/` for each kept step, `step-best/` where a validation chooses one,
+`rollouts/step-<n>.parquet`, one row a completion, for each step in the optimizer's `kept_rollouts`, and `curves.jsonl`, one line of
+measurements a step. `events.jsonl` beside the manifest says also how long everything took. A run that is killed goes on from
+its last saved state when it is started again, with the same result, bit for bit on a CPU. At the time limit, or on SIGTERM or
+SIGUSR1, it saves its state and ends with exit code 75: start it again.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from verizero.artifacts.files import write_atomic
 from verizero.artifacts.job import EXIT_RESUME, Job
 from verizero.artifacts.manifest import open_artifact
 from verizero.config.describe import recipe_text
+from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec, read_spec
 from verizero.problems.problem import read_problems
 from verizero.rollout.threads import set_threads
@@ -42,6 +43,13 @@ def arguments() -> argparse.Namespace:
         parser.add_argument("--dataset", type=Path, help="manifest.json of the training set"),
         parser.add_argument("--out", type=Path, help="where the run's manifest.json goes"),
     ]
+    parser.add_argument(
+        "--validation",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="manifest.json of the benchmark that the run is measured on, where the spec has a validation",
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument(
         "--micro-batch-tokens", type=int, default=2048, help="positions of a micro-batch, padding included"
@@ -59,6 +67,19 @@ def arguments() -> argparse.Namespace:
     return options
 
 
+def kept_by(optimizer: Optimizer, best: int | None) -> dict[str, int | str]:
+    """For the manifest's counts: the rule that kept each folder of weights, and the step that was best."""
+    found: dict[str, int | str] = {}
+    for step in optimizer.kept_steps():
+        rules = ["named"] if step in optimizer.checkpoints else []
+        if optimizer.checkpoints_every and step % optimizer.checkpoints_every == 0:
+            rules.append(f"every {optimizer.checkpoints_every}")
+        found[f"step-{step} kept by"] = ", ".join(rules + (["last"] if step == optimizer.steps else []))
+    if best:
+        found |= {"step-best kept by": "best validation_accuracy", "best step": best}
+    return found
+
+
 def main() -> int:
     """Check the inputs, train, publish."""
     options = arguments()
@@ -71,28 +92,39 @@ def main() -> int:
     problems = read_problems(problems_folder / "problems.jsonl")
     if not problems:
         raise UserError(f"{options.dataset}: the training set holds no problem")
+    if len(options.validation) != (1 if spec.validation else 0):
+        raise UserError(
+            "the spec has a validation, so --validation must name its benchmark's manifest"
+            if spec.validation
+            else "--validation is given, but the spec has no validation; leave it out"
+        )
+    inputs = {"model": options.model, "dataset": options.dataset}
+    if options.validation:
+        inputs["validation"] = options.validation[0]
 
     set_threads(options.threads)
     from verizero.training.checkpoint import Checkpoints
     from verizero.training.loop import Runtime, train
     from verizero.training.prompts import readable_prompts
+    from verizero.training.validation import accuracies, require_unseen, validation_of
     from verizero.training.walltime import StopRequest
     from verizero.training.world import leave_world, start_world
 
     stop = StopRequest(options.minutes).listen()
     world = start_world(options.threads)
-    job = (
-        Job("run", options.run, plain, options.out, inputs={"model": options.model, "dataset": options.dataset})
-        if world.first
-        else None
-    )
+    job = Job("run", options.run, plain, options.out, inputs=inputs) if world.first else None
     prompts = readable_prompts(problems, spec.template, folder, spec.optimizer)
     if prompts.too_long and job:
         limit = spec.optimizer.rollout.max_prompt_tokens
         job.warn(f"{prompts.too_long} of {len(problems)} prompts are longer than {limit} tokens and were left out")
+    validation = None
+    if spec.validation:
+        benchmark = read_problems(open_artifact(options.validation[0])[1] / "problems.jsonl")
+        require_unseen(benchmark, problems)
+        validation = validation_of(spec.validation, benchmark, spec.template, folder, spec.optimizer.steps)
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
     runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds)
-    complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print)
+    complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print, validation)
     leave_world()
 
     if not complete:
@@ -100,11 +132,14 @@ def main() -> int:
         return job.pause() if job else EXIT_RESUME
     if not job:
         return 0
+    events = read_events(checkpoints.events)
+    best = validation.best(accuracies(events)) if validation else None
     for step in spec.optimizer.kept_steps():
         checkpoints.place(step, job.staging)
+    if best:
+        checkpoints.place(best, job.staging, "step-best")
     for step in set(spec.optimizer.kept_rollouts):
         checkpoints.place_rollouts(step, job.staging)
-    events = read_events(checkpoints.events)
     write_atomic(
         job.staging / CURVES_FILE,
         "".join(json.dumps({"step": event["step"], **event["metrics"]}, allow_nan=False) + "\n" for event in events),
@@ -121,6 +156,7 @@ def main() -> int:
                 for extra in ("extra_completions", "greedy_completions")
             ),
             "tokens": sum(event["metrics"]["tokens"] for event in events),
+            **kept_by(spec.optimizer, best),
         },
         seeds=[spec.seed],
         beside={EVENTS_FILE: checkpoints.events},

@@ -22,7 +22,18 @@ from verizero.training import loop  # noqa: E402
 
 OPTIMIZERS = load_registry(Path(__file__).parents[2] / "config").optimizers
 PRESETS = sorted(name for name, recipe in OPTIMIZERS.items() if recipe.source)
-AXES = ("advantage", "surrogate", "weight", "kl", "entropy_coefficient", "weight_decay", "correction", "selection")
+AXES = (
+    "advantage",
+    "critic",
+    "surrogate",
+    "weight",
+    "kl",
+    "entropy_coefficient",
+    "imitation_coefficient",
+    "weight_decay",
+    "correction",
+    "selection",
+)
 
 
 def shrunk(name):
@@ -31,6 +42,9 @@ def shrunk(name):
     changes = {axis: plain[axis] for axis in AXES if axis in plain}
     if plain["weight"].get("length", 1) > 1:
         changes["weight"]["length"] = 24
+    if "critic" in changes:
+        changes["critic"] |= {"pretraining_steps": 1 if "pretraining_steps" in changes["critic"] else 0}
+        changes["critic"] |= {"updates_per_rollout": 4 if "updates_per_rollout" in changes["critic"] else None}
     if "soft_overlong" in plain.get("reward", {}):
         changes["reward"] = {"truncated": "graded", "soft_overlong": 12}
     return changes | {"updates_per_rollout": min(2, plain.get("updates_per_rollout", 1))}
@@ -44,6 +58,7 @@ def inputs(tmp_path_factory):
 @pytest.fixture
 def run(world, inputs, tmp_path):
     def train(name="run", **changes):
+        train.folder = tmp_path / name
         return run_of(inputs, tmp_path / name, world, **{"steps": 3, "checkpoints": [], **changes})
 
     return train
@@ -57,12 +72,64 @@ def metrics(events, name):
 def test_a_preset_trains_and_its_micro_batches_change_nothing(run, inputs, name):
     whole = run("whole", micro_batch_tokens=4096, **shrunk(name))
     assert_alike(whole, run("rows", micro_batch_tokens=1, **shrunk(name)))
-    assert all(norm > 0 for norm in metrics(whole[0], "grad_norm"))
+    norms = metrics(whole[0], "grad_norm")
+    assert all(norm > 0 for norm in norms if norm is not None)
+    assert len([norm for norm in norms if norm is None]) == shrunk(name).get("critic", {}).get("pretraining_steps", 0)
 
 
 def test_sharded_weights_train_an_objective_that_reads_every_token(run):
     changes = shrunk("reinforce-pp") | {"weight": {"kind": "token", "entropy_quantile": 0.5}}
     assert_alike(run("plain", **changes), run("sharded", zero_stage=3, **changes))
+
+
+PPO = {
+    "advantage": {"baseline": "critic", "shape": "gae", "gae_lambda": 0.95, "scale": "whiten"},
+    "critic": {"learning_rate": 3e-3, "value_clip": 0.2, "target_lambda": 0.95, "updates_per_rollout": 4},
+    "kl": {"coefficient": 0.01, "estimator": "k1", "where": "reward"},
+}
+
+
+def test_a_run_with_a_critic_resumes_bit_for_bit(run):
+    whole, resumed = run("whole", **PPO), run("resumed", interrupted=True, **PPO)
+    assert [event["metrics"] for event in resumed[0]] == [event["metrics"] for event in whole[0]]
+    assert all(torch.equal(resumed[1][name], tensor) for name, tensor in whole[1].items())
+
+
+def test_a_sharded_critic_trains_alike(run):
+    assert_alike(run("plain", **PPO), run("sharded", zero_stage=3, **PPO))
+
+
+def test_a_critic_learns_to_tell_what_will_be_cut_off(run):
+    """A response earns 1 for a box within 12 tokens: half of them, and the tokens before say which."""
+    alone = {"learning_rate": 5e-3, "updates_per_rollout": 4, "pretraining_steps": 24}
+    short = {"reward": {"rule": "format"}, "rollout": {**RECIPE["rollout"], "max_tokens": 12}}
+    events, _ = run(steps=25, **PPO | short | {"critic": alone})
+    explained, loss = metrics(events, "explained_variance"), metrics(events, "value_loss")
+    assert explained[0] == 0.0  # a new critic expects 0 everywhere
+    assert sum(explained[-5:]) / 5 > 0.6
+    assert sum(loss[-5:]) < 0.3 * sum(loss[:5])
+    assert all(0 <= share <= 1 for share in metrics(events, "value_clip_fraction"))
+
+
+def test_a_critic_that_is_trained_alone_leaves_the_policy_as_it_is(run, inputs):
+    from safetensors.torch import load_file
+
+    critic = {"learning_rate": 3e-3, "pretraining_steps": 2}
+    events, final = run(steps=3, checkpoints=[2], **PPO | {"critic": critic})
+    base = load_file(inputs[0].parent / "payload" / "model.safetensors")
+    assert metrics(events, "loss")[:2] == [None, None]
+    assert metrics(events, "trained_tokens")[:2] == [0, 0]
+    assert metrics(events, "loss")[2] is not None
+    assert any(not torch.equal(final[name], tensor) for name, tensor in base.items())
+    kept = load_file(run.folder / "kept" / "step-2" / "model.safetensors")
+    assert all(torch.equal(kept[name], tensor) for name, tensor in base.items())
+
+
+def test_imitation_alone_makes_right_responses_likelier(run):
+    alone = {"surrogate": {"kind": "none"}, "advantage": {"baseline": "none"}, "steps": 10, "learning_rate": 3e-3}
+    events, _ = run(imitation_coefficient=1.0, **alone)
+    rewards = metrics(events, "reward_mean")
+    assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.1
 
 
 def test_a_divergence_in_the_reward_holds_the_policy_back(run):
@@ -231,7 +298,7 @@ RICH = {
 """What has a value a token, greedy completions besides, scores of the learner and more than one round."""
 
 
-@pytest.mark.parametrize("changes", [{}, RICH], ids=["grpo", "rich"])
+@pytest.mark.parametrize("changes", [{}, RICH, shrunk("ppo")], ids=["grpo", "rich", "ppo"])
 def test_keeping_completions_changes_no_weight_and_a_resumed_run_keeps_the_same_bytes(run, tmp_path, changes):
     silent = run("silent", **changes)
     runs = {"once": {}, "twice": {}, "resumed": {"interrupted": True}}

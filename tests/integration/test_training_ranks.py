@@ -98,6 +98,12 @@ SHARED = {
         "epochs_per_rollout": 2,
         "zero_stage": 3,
     },
+    "critic": {
+        "advantage": {"baseline": "critic", "scale": "whiten", "shape": "gae", "length_adaptive": 0.2},
+        "critic": {"learning_rate": 1e-3, "value_clip": 0.2, "updates_per_rollout": 4, "pretraining_steps": 1},
+        "imitation_coefficient": 0.1,
+        "zero_stage": 3,
+    },
     "prefix tree": {
         "advantage": {"baseline": "group-mean", "scale": "group-std", "shape": "prefix-tree"},
         "weight": {"kind": "prompt"},

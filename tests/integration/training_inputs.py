@@ -54,12 +54,14 @@ def run_of(
     world: World,
     micro_batch_tokens: int = 512,
     interrupted: bool = False,
+    validation: Any = None,
     **changes: Any,
 ) -> Any:
     """Train in this process: the events, and the kept weights of the last step.
 
     Args:
         interrupted: stop after the first step and go on from the saved state.
+        validation: what the run is measured on.
     """
     from verizero.training import loop
     from verizero.training.checkpoint import Checkpoints
@@ -71,9 +73,10 @@ def run_of(
     prompts = readable_prompts(problems, spec.template, folder, spec.optimizer)
     checkpoints = Checkpoints(scratch, world)
     runtime = loop.Runtime(threads=1, micro_batch_tokens=micro_batch_tokens)
+    given = (spec, folder, prompts, checkpoints, world)
     if interrupted:
-        assert not loop.train(spec, folder, prompts, checkpoints, world, StopRequest(minutes=0), runtime)
-    assert loop.train(spec, folder, prompts, checkpoints, world, StopRequest(), runtime)
+        assert not loop.train(*given, StopRequest(minutes=0), runtime, validation=validation)
+    assert loop.train(*given, StopRequest(), runtime, validation=validation)
     events = [json.loads(line) for line in checkpoints.events.read_text().splitlines()]
     return events, load_file(checkpoints.kept / f"step-{spec.optimizer.steps}" / "model.safetensors")
 

@@ -27,6 +27,10 @@ BASIC: dict[str, Any] = {
     "updates_per_rollout": 2,
     "steps": 10,
 }
+CRITIC: dict[str, Any] = {
+    "advantage": {"baseline": "critic", "shape": "gae", "gae_lambda": 1.0},
+    "critic": {"learning_rate": 1e-6},
+}
 SPECS = {
     "dr-grpo": "009b5ff1a0fff9165b18f29d312588e1bc121e035e33d23a27c7bdf827c64bd3",
     "dr-grpo-smollm2": "0d11e1753a5e8df2c1415374557a373234133198c0d88f2497095472893460b5",
@@ -68,6 +72,46 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"advantage": {"baseline": "group-mean", "shape": "prefix-tree", "scale": "whiten"}},
         ["`prefix-tree`", "`whiten`"],
     ),
+    "a checkpoint at the end": ({"checkpoints_every": 10}, ["checkpoints_every is 10", "steps 10"]),
+    "critic without gae": (
+        {"advantage": {"baseline": "critic"}, "critic": {"learning_rate": 1e-6}},
+        ["`critic`", "`gae`"],
+    ),
+    "gae without a critic": (
+        {"advantage": {"baseline": "group-mean", "shape": "gae", "gae_lambda": 1.0}},
+        ["`group-mean`", "`gae`"],
+    ),
+    "gae without a lambda": (
+        {"advantage": {"baseline": "critic", "shape": "gae"}, "critic": {"learning_rate": 1e-6}},
+        ["gae_lambda", "length_adaptive"],
+    ),
+    "two lambdas": (
+        {"advantage": {"baseline": "critic", "shape": "gae", "gae_lambda": 1.0, "length_adaptive": 0.05}},
+        ["not both"],
+    ),
+    "lambda of nothing": ({"advantage": {"baseline": "none", "gae_lambda": 0.9}}, ["gae_lambda is 0.9", "`gae`"]),
+    "a group's spread under a critic": (
+        {"advantage": {"baseline": "critic", "shape": "gae", "gae_lambda": 1.0, "scale": "group-std"}},
+        ["group-std", "`critic`"],
+    ),
+    "no section for the critic": (
+        {"advantage": {"baseline": "critic", "shape": "gae", "gae_lambda": 1.0}},
+        ["no section `critic`", "learning_rate"],
+    ),
+    "a critic that nobody asks": ({"critic": {"learning_rate": 1e-6}}, ["critic is given", "`group-mean`"]),
+    "a critic alone for ever": (
+        CRITIC | {"critic": {"learning_rate": 1e-6, "pretraining_steps": 10}},
+        ["pretraining_steps is 10", "steps 10"],
+    ),
+    "unequal updates of the critic": (
+        CRITIC | {"critic": {"learning_rate": 1e-6, "updates_per_rollout": 3}},
+        ["critic.updates_per_rollout is 3", "16 completions"],
+    ),
+    "warm-up of the critic without end": (
+        CRITIC | {"schedule": "linear", "critic": {"learning_rate": 1e-6, "warmup_steps": 20}},
+        ["critic.warmup_steps is 20", "20 updates"],
+    ),
+    "sides of tokens": (CRITIC | {"weight": {"kind": "balanced"}}, ["`balanced`", "`gae`"]),
     "discount of nothing": ({"advantage": {"baseline": "none", "discount": 0.9}}, ["discount is 0.9", "`returns`"]),
     "sign of other rewards": (
         {"advantage": {"baseline": "sign"}, "reward": {"incorrect": -1.0}},

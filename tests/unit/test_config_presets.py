@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,16 @@ import pytest
 from verizero.artifacts.errors import UserError
 from verizero.config.describe import axes_of
 from verizero.config.expansion import parse_run
+from verizero.config.optimizers import Optimizer
 from verizero.config.preset_table import preset_table, with_table
-from verizero.config.registry import load_registry
-from verizero.config.spec import spec_text, train_spec
+from verizero.config.registry import load_registry, merged
+from verizero.config.spec import identity, spec_text, train_spec
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "workflow")]
+
+from presets import at_toy_size  # noqa: E402
+
 REGISTRY = load_registry(ROOT / "config")
 OPTIMIZERS = REGISTRY.optimizers
 PAGE = ROOT / "docs" / "objectives.md"
@@ -65,6 +71,38 @@ BC = {
 ARMS: dict[str, dict[str, Any]] = {
     "a-grpo": A | {"advantage.scale": "group-std", "advantage.epsilon": 1e-8, "weight.kind": "sequence"},
     "a-dr-grpo": A | {"advantage.scale": "none", "weight.kind": "constant", "weight.length": 3000},
+    "a-ppo": A
+    | {
+        "advantage.baseline": "critic",
+        "advantage.scale": "none",
+        "advantage.shape": "gae",
+        "advantage.gae_lambda": 1.0,
+        "advantage.discount": 1.0,
+        "weight.kind": "sequence",
+        "critic.learning_rate": 9e-6,
+        "critic.value_clip": 0.2,
+        "critic.target_lambda": 1.0,
+        "critic.updates_per_rollout": None,
+    },
+    "b-ppo": BC
+    | {
+        "advantage.baseline": "critic",
+        "advantage.scale": "whiten",
+        "advantage.epsilon": 1e-8,
+        "advantage.shape": "gae",
+        "advantage.gae_lambda": 1.0,
+        "kl.coefficient": 1e-3,
+        "learning_rate": 1e-6,
+        "rollout.prompts": 128,
+        "rollout.max_tokens": 3072,
+        "rollout.temperature": 0.6,
+        "updates_per_rollout": 1,
+        "critic.learning_rate": 1e-5,
+        "critic.value_clip": 0.5,
+        "critic.updates_per_rollout": 8,
+        "steps": 2000,
+        "reward.grader": "paper-b",
+    },
     "b-grpo": BC
     | {
         "kl.coefficient": 1e-3,
@@ -105,6 +143,22 @@ PRESETS: dict[str, dict[str, Any]] = {
         "advantage.scale": "whiten",
         "weight.kind": "token",
         "kl.where": "loss",
+    },
+    "ppo": {
+        "advantage.shape": "gae",
+        "advantage.scale": "whiten",
+        "critic.value_clip": 0.2,
+        "kl.estimator": "k1",
+        "kl.where": "reward",
+        "weight.kind": "token",
+    },
+    "vapo": {
+        "advantage.length_adaptive": 0.05,
+        "surrogate.clip_high": 0.28,
+        "weight.kind": "token",
+        "critic.target_lambda": 1.0,
+        "critic.pretraining_steps": 50,
+        "imitation_coefficient": 0.1,
     },
     "dapo": {
         "surrogate.clip_high": 0.28,
@@ -170,6 +224,25 @@ def test_the_page_holds_the_table_of_the_presets() -> None:
 def test_an_optimizer_inherits_values_and_not_the_paper() -> None:
     assert OPTIMIZERS["grpo-toy"].source is None
     assert OPTIMIZERS["grpo-toy"].weight == OPTIMIZERS["grpo"].weight
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in sorted(OPTIMIZERS.items()) if recipe.source])
+def test_every_preset_at_the_size_of_the_toy_keeps_its_axes(name: str) -> None:
+    plain = json.loads(spec_text(identity(OPTIMIZERS[name])))
+    small = Optimizer.model_validate(merged(plain, at_toy_size(OPTIMIZERS[name], steps=120)))
+    assert small.rollout.prompts * small.rollout.samples == 128
+    for axis in (
+        "advantage",
+        "surrogate",
+        "kl",
+        "selection",
+        "correction",
+        "entropy_coefficient",
+        "imitation_coefficient",
+    ):
+        assert getattr(small, axis) == getattr(OPTIMIZERS[name], axis)
+    assert small.weight.kind == OPTIMIZERS[name].weight.kind
+    assert (small.critic is None) == (OPTIMIZERS[name].critic is None)
 
 
 def test_a_page_without_marks_is_refused(tmp_path: Path) -> None:

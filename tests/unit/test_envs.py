@@ -1,3 +1,4 @@
+import importlib.metadata
 import importlib.util
 import json
 import re
@@ -107,6 +108,22 @@ def test_locks_of_one_environment_name_the_same_versions(base: str, added: str) 
 def test_vllm_adds_to_the_jobs_and_takes_nothing_away() -> None:
     base, added = pinned(ENVS / "jobs-cpu.lock"), pinned(ENVS / "jobs-cpu-vllm.lock")
     assert base.keys() < added.keys()
+
+
+def test_what_trl_needs_is_in_the_locks_beneath_it() -> None:
+    """test.toml keeps it out of the tests' own lock."""
+    try:
+        needed = [Requirement(line) for line in importlib.metadata.requires("trl") or []]
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("TRL is not installed (envs/test-jobs.in)")
+    needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    assert needed
+    for lock in ("jobs-cpu", "jobs-gpu"):
+        versions = pinned(ENVS / f"{lock}.lock")
+        for one in needed:
+            found = versions.get(canonicalize_name(one.name), set())
+            assert found, f"{one} is not in {lock}.lock"
+            assert all(one.specifier.contains(version) for version in found), f"{one} is not met by {lock}.lock"
 
 
 def test_both_builds_of_vllm_are_of_one_version() -> None:

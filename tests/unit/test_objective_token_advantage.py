@@ -15,7 +15,7 @@ from verizero.objective.prefix_tree import branch_differences
 from verizero.objective.returns import returns
 from verizero.objective.whitening import whitened
 from verizero.rollout.engine import Completion
-from verizero.training.advantages import step_advantages
+from verizero.training.advantages import step_advantages, value_targets
 from verizero.training.rollouts import Outcome, Outcomes, Response
 from verizero.training.world import World
 
@@ -33,14 +33,16 @@ TEMPO = [
 ]
 
 
-def of_step(how, tokens, rewards, samples, penalties=None, entering=None):
+def of_step(how, tokens, rewards, samples, penalties=None, entering=None, values=None):
     """The token advantages of a step that one process holds."""
     rows = [
         Outcome(n, len(row), r, r > 0, False, True, "") for n, (row, r) in enumerate(zip(tokens, rewards, strict=True))
     ]
     mine = [Response(n, [1], Completion(list(row), [0.0] * len(row), "", "stop")) for n, row in enumerate(tokens)]
     chosen = torch.tensor(entering or [True] * len(rows))
-    found = step_advantages(Advantage(**how), Outcomes(rows, samples), mine, penalties or {}, chosen, ALONE)
+    found = step_advantages(
+        Advantage(**how), Outcomes(rows, samples), mine, penalties or {}, chosen, ALONE, values or {}
+    )
     return [found.token[n].tolist() for n in range(len(rows))]
 
 
@@ -160,3 +162,40 @@ def test_remax_compares_with_the_greedy_completion_to_the_same_prompt():
     assert found.tolist() == [0.0, -1.0, 1.0]
     with pytest.raises(ValueError, match="greedy completions"):
         advantages(torch.tensor([1.0]), torch.tensor([0]), "greedy")
+
+
+GAE = {"baseline": "critic", "shape": "gae", "gae_lambda": 1.0}
+VALUES = {0: torch.tensor([0.5, 0.25]), 1: torch.tensor([0.5])}
+
+
+def test_a_critic_is_a_baseline_for_each_token():
+    found = of_step(GAE, [[1, 2], [3]], [1.0, 0.0], samples=1, values=VALUES)
+    assert found == [pytest.approx([0.5, 0.75]), pytest.approx([-0.5])]
+
+
+def test_each_token_bears_its_own_penalty_under_a_critic():
+    penalties = {0: torch.tensor([0.1, 0.2]).double(), 1: torch.tensor([0.3]).double()}
+    found = of_step(GAE, [[1, 2], [3]], [1.0, 0.0], samples=1, values=VALUES, penalties=penalties)
+    assert found == [pytest.approx([0.2, 0.55]), pytest.approx([-0.8])]
+
+
+def test_a_length_adaptive_lambda_is_that_of_each_response():
+    how = {"baseline": "critic", "shape": "gae", "length_adaptive": 1.0}  # 1 - 1/2 for two tokens, 0 for one
+    found = of_step(how, [[1, 2], [3]], [1.0, 0.0], samples=1, values=VALUES)
+    assert found == [pytest.approx([-0.25 + 0.5 * 0.75, 0.75]), pytest.approx([-0.5])]
+
+
+def test_advantages_over_a_critic_are_whitened_over_all_tokens():
+    found = of_step({**GAE, "scale": "whiten"}, [[1, 2], [3]], [1.0, 0.0], samples=1, values=VALUES)
+    assert sum(sum(row) for row in found) == pytest.approx(0.0, abs=1e-9)
+    assert sum(value**2 for row in found for value in row) / 2 == pytest.approx(1.0)
+
+
+def test_the_target_of_a_critic_is_the_advantage_plus_the_value():
+    rows = [Outcome(0, 2, 1.0, True, False, True, ""), Outcome(1, 1, 0.0, False, False, True, "")]
+    mine = [Response(n, [1], Completion([1] * k, [0.0] * k, "", "stop")) for n, k in enumerate((2, 1))]
+    penalty = {0: torch.tensor([0.1, 0.2]).double()}
+    returned = value_targets(Outcomes(rows, 1), mine, {}, VALUES, 1.0, 1.0)
+    assert [returned[n].tolist() for n in (0, 1)] == [pytest.approx([1.0, 1.0]), pytest.approx([0.0])]
+    bootstrapped = value_targets(Outcomes(rows, 1), mine, penalty, VALUES, 0.5, 0.0)
+    assert bootstrapped[0].tolist() == pytest.approx([-0.1 + 0.5 * 0.25, 0.8])

@@ -18,7 +18,7 @@ from verizero.training.learner import Score
 from verizero.training.rollouts import Outcome, Outcomes, Response, with_greedy
 from verizero.training.scores import Scores, reward_penalties
 from verizero.training.selection import entering
-from verizero.training.weights import uncertain_tokens, weights_of
+from verizero.training.weights import imitation_of, uncertain_tokens, weights_of
 from verizero.training.world import World
 
 ALONE = World(rank=0, size=1, device=torch.device("cpu"))
@@ -72,6 +72,14 @@ def test_what_does_not_enter_is_in_no_denominator():
         {0: 1 / 20, 1: 0.0, 2: 1 / 8, 3: 0.0}
     )
     assert weights_of([0, 1], STEP, ADVANTAGE, enters, Weight(kind="token"), 50) == pytest.approx({0: 0.1, 1: 0.0})
+
+
+def test_imitation_is_shared_by_the_tokens_of_right_responses_that_enter():
+    assert imitation_of([0, 1, 2], STEP, EVERYTHING, 0.1) == pytest.approx({0: 0.1 / 14, 1: 0.0, 2: 0.1 / 14})
+    without_the_first = torch.tensor([False, True, True, True])
+    assert imitation_of([0, 1, 2], STEP, without_the_first, 0.1) == pytest.approx({0: 0.0, 1: 0.0, 2: 0.1 / 4})
+    assert imitation_of([1], STEP, EVERYTHING, 0.1) == {1: 0.0}
+    assert imitation_of([0, 2], STEP, EVERYTHING, 0.0) == {0: 0.0, 2: 0.0}
 
 
 def test_an_update_that_nothing_enters_weighs_nothing():

@@ -10,15 +10,16 @@ import pytest
 import torch
 
 from verizero.artifacts.errors import UserError
-from verizero.config.optimizers import Advantage, Optimizer, Reward, Rollout, Weight
+from verizero.config.optimizers import Advantage, Critic, Optimizer, Reward, Rollout, Weight
 from verizero.reward.verdict import Verdict
 from verizero.rollout.engine import Completion
-from verizero.training.learner import Score, Update, engine_config
+from verizero.training.learner import Score, Update
 from verizero.training.logprob_check import LogprobGap, logprob_gap, require_close, to_check
 from verizero.training.metrics import rollout_metrics, update_metrics
 from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes
-from verizero.training.schedule import learning_rate_at
+from verizero.training.schedule import critic_learning_rate_at, learning_rate_at
 from verizero.training.signal_watch import PATIENCE, SignalWatch
+from verizero.training.trained_module import engine_config
 from verizero.training.walltime import SPARE_SECONDS, StopRequest
 from verizero.training.world import World
 
@@ -143,6 +144,20 @@ def test_a_linear_schedule_falls_to_its_end_and_a_cosine_is_half_way_in_the_midd
     cosine = rates(schedule="cosine", schedule_end=0.1)
     assert (cosine[0], cosine[3]) == pytest.approx((1.0, 0.55))
     assert cosine == sorted(cosine, reverse=True)
+
+
+def test_a_critic_has_a_schedule_of_its_own_and_the_policys_begins_when_it_is_trained():
+    recipe = Optimizer(
+        advantage=Advantage(baseline="critic", shape="gae", gae_lambda=1.0),
+        weight=Weight(kind="sequence"),
+        rollout=Rollout(prompts=2, samples=2, max_tokens=8),
+        critic=Critic(learning_rate=2.0, warmup_steps=1, updates_per_rollout=4, pretraining_steps=1),
+        **{"steps": 3, "updates_per_rollout": 2, "learning_rate": 1.0, "schedule": "linear"},
+    )
+    assert recipe.updates == 4
+    assert [learning_rate_at(update, recipe) for update in range(4)] == pytest.approx([1.0, 0.75, 0.5, 0.25])
+    critic = [critic_learning_rate_at(update, recipe, recipe.critic) for update in range(12)]
+    assert critic == pytest.approx([2.0] + [2.0 * (1 - n / 11) for n in range(11)])
 
 
 def test_a_signal_is_a_reason_to_stop():

@@ -114,6 +114,13 @@ def change_a_default(checkout: Checkout) -> None:
 
 CONTRACT: dict[str, tuple[Edit, set[str]]] = {
     "nothing": (lambda checkout: None, set()),
+    "a measurement while training": (
+        append(
+            "config/studies/demo.yaml",
+            "validation:\n  benchmark: sums-ood\n  protocol: greedy-toy\n  every: 40\n",
+        ),
+        GRPO | DR_GRPO | STUDY,
+    ),
     "learning rate of one optimizer": (
         append("config/optimizers/dr-grpo-toy.yaml", "learning_rate: 2.0e-4\n"),
         DR_GRPO | STUDY,

@@ -62,6 +62,6 @@ wildcard_constraints:
     template=one_of(PLAN.registry.templates),
     optimizer=one_of(PLAN.registry.optimizers),
     seed="[0-9]+",
-    subject="[a-z0-9-]+(\\.[a-z0-9-]+)*(@[0-9]+)?",
+    subject="[a-z0-9-]+(\\.[a-z0-9-]+)*(@([0-9]+|best))?",
     suite=one_of(PLAN.registry.suites),
     study=PLAN.name,

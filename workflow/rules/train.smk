@@ -2,6 +2,7 @@ rule train:
     input:
         model="results/models/{model}/manifest.json",
         dataset="results/datasets/{dataset}/manifest.json",
+        validation=PLAN.validation_manifests(),
     output:
         "results/runs/{model}.{dataset}.{template}.{optimizer}.s{seed}/manifest.json",
     log:
@@ -22,5 +23,5 @@ rule train:
     shell:
         "{JOB_PYTHON} scripts/train.py --spec {params.spec:q}"
         " --run {wildcards.model}.{wildcards.dataset}.{wildcards.template}.{wildcards.optimizer}.s{wildcards.seed}"
-        " --model {input.model} --dataset {input.dataset} --out {output}"
+        " --model {input.model} --dataset {input.dataset} --validation {input.validation} --out {output}"
         " --threads {threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime} 2> {log}"

@@ -10,6 +10,7 @@ from verizero.analysis.reading import Group
 from verizero.artifacts.canonical import sha256_text
 from verizero.artifacts.manifest import digest_of, payload_folder, read_manifest
 from verizero.artifacts.rows import read_rows
+from verizero.config.expansion import time_of
 
 PROBLEMS = 6
 """Problems shown of each member; the same for every subject, so that their completions can be compared."""
@@ -69,7 +70,7 @@ def _last(groups: Sequence[Group]) -> list[Group]:
     for group in groups:
         key = group.key
         place = (key.model, key.train_set, key.template, key.optimizer, group.member)
-        if place not in best or key.checkpoint > best[place].key.checkpoint:
+        if place not in best or time_of(key.checkpoint) > time_of(best[place].key.checkpoint):
             best[place] = group
     return sorted(
         best.values(),

@@ -10,6 +10,7 @@ from typing import Literal
 
 from verizero.analysis.cells import Row
 from verizero.analysis.curves import OF_THE_OBJECTIVE, Curve, curve_rows
+from verizero.config.expansion import time_of
 from verizero.config.spec import PlannedRun, StudySpec
 
 Curves = Mapping[str, Sequence[Curve]]
@@ -94,7 +95,7 @@ def final_rows(rows: Sequence[Row], place: tuple[str, str, str]) -> list[Row]:
         if (row.key.model, row.key.train_set) == (model, train_set) and row.key.template.split("/")[0] == template
     ]
     last = {
-        name: max(row.key.checkpoint for row in trained if row.key.optimizer == name)
+        name: max((row.key.checkpoint for row in trained if row.key.optimizer == name), key=time_of)
         for name in {row.key.optimizer for row in trained}
     }
     trained = [row for row in trained if row.key.checkpoint == last[row.key.optimizer]]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from verizero.analysis.cells import LENGTHS, metric_order, metrics_of, seed_values, seeds_text
 from verizero.analysis.intervals import Interval, two_way_interval, wilson_interval
 from verizero.analysis.reading import Group, Key, MemberGrades, check_alike
+from verizero.config.expansion import Step, time_of
 
 MDE_FACTOR = 2.80
 """z(0.975) + z(0.8): what 80 % power at a two-sided 5 % needs, in standard errors."""
@@ -210,10 +211,10 @@ def _interval(
 
 def _last_checkpoints(graded: Sequence[Graded]) -> list[Graded]:
     """Of each optimizer's groups, those of the last step that the study plans."""
-    last: dict[tuple[str, ...], int] = {}
+    last: dict[tuple[str, ...], Step] = {}
     for group, _ in graded:
         name = (group.key.model, group.key.train_set, group.key.optimizer)
-        last[name] = max(last.get(name, 0), group.key.checkpoint)
+        last[name] = max(last.get(name, 0), group.key.checkpoint, key=time_of)
     return [
         one
         for one in graded

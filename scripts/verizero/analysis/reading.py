@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.manifest import Manifest, digest_of, open_artifact, read_manifest
 from verizero.artifacts.rows import read_rows
+from verizero.config.expansion import Step
 from verizero.config.spec import Cell, StudySpec
 
 
@@ -55,7 +56,7 @@ class Key:
     train_set: str
     template: str
     optimizer: str
-    checkpoint: int
+    checkpoint: Step
     benchmark: str
     protocol: str
 

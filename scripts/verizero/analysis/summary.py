@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from verizero.analysis.cells import LENGTHS, Row
 from verizero.analysis.paired import Difference, family, seed_floor
 from verizero.analysis.tables import percent
+from verizero.config.expansion import Step, time_of
 
 WORDS = {
     "avg@k": "accuracy",
@@ -19,9 +20,9 @@ def findings(
     rows: Sequence[Row], changes: Sequence[Difference], pairs: Sequence[Difference], confidence: float
 ) -> list[str]:
     """One sentence for each comparison and each change from base, of accuracy and of response length, at the last checkpoint."""
-    last: dict[tuple[str, str, str], int] = {}
+    last: dict[tuple[str, str, str], Step] = {}
     for one in changes:
-        last[_recipe(one)] = max(last.get(_recipe(one), 0), one.left.checkpoint)
+        last[_recipe(one)] = max(last.get(_recipe(one), 0), one.left.checkpoint, key=time_of)
     chosen = [*pairs, *(one for one in changes if one.left.checkpoint == last[_recipe(one)])]
     chosen = [one for one in chosen if family(one.metric) in WORDS]
     several = {

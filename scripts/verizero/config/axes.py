@@ -14,22 +14,37 @@ NotNegative = Annotated[float, Field(ge=0)]
 class Advantage(Section):
     """How good a response or a token is, compared with what."""
 
-    baseline: Literal["none", "group-mean", "leave-one-out", "greedy", "sign"]
+    baseline: Literal["none", "group-mean", "leave-one-out", "greedy", "sign", "critic"]
     """What is subtracted from the reward: `greedy`, that of a greedy completion to the prompt, sampled besides. `sign` is
-    2r - 1, for rewards of 0 and 1."""
+    2r - 1, for rewards of 0 and 1. `critic`: what a second model, trained besides, expects from each token on."""
     scale: Literal["none", "group-std", "whiten"] = "none"
     """What it is divided by; `whiten` makes all tokens of the step have mean 0 and variance 1."""
-    shape: Literal["response", "returns", "prefix-tree"] = "response"
-    """One value for a response; or the return from each token on; or with what the token at a branch of the group changes."""
+    shape: Literal["response", "returns", "prefix-tree", "gae"] = "response"
+    """One value for a response; or the return from each token on; or with what the token at a branch of the group changes; or
+    generalised advantage estimation over a critic's values."""
     discount: Probability = 1.0
-    """Of the `returns`, for each token."""
+    """Of `returns` and `gae`, for each token."""
+    gae_lambda: Probability | None = None
+    """Of `gae`: 1 trusts the reward alone, 0 the critic's value of the next token."""
+    length_adaptive: Positive | None = None
+    """Of `gae`, in place of gae_lambda: alpha in 1 - 1/(alpha |o|), which is kept at 0 for short responses (VAPO)."""
     epsilon: NotNegative = 1e-8
     """Added to the (unbiased) standard deviation; under `whiten` to the variance."""
 
     @model_validator(mode="after")
     def compatible(self) -> Advantage:
         """What has nothing to be compared with, or would do nothing."""
-        if self.scale == "group-std" and self.baseline in ("none", "greedy", "sign"):
+        if (self.baseline == "critic") != (self.shape == "gae"):
+            raise ValueError(
+                f"baseline is `{self.baseline}` and shape `{self.shape}`; a `critic` has a value for each token, which shape `gae` "
+                "reads: write both or neither"
+            )
+        if self.shape == "gae" and (self.gae_lambda is None) == (self.length_adaptive is None):
+            raise ValueError("shape `gae` needs either gae_lambda or length_adaptive, and not both")
+        for name in ("gae_lambda", "length_adaptive"):
+            if self.shape != "gae" and getattr(self, name) is not None:
+                raise ValueError(f"{name} is {getattr(self, name)}, but only shape `gae` reads it; leave it out")
+        if self.scale == "group-std" and self.baseline in ("none", "greedy", "sign", "critic"):
             raise ValueError(
                 f"scale `group-std` divides by the spread of a group, which is 0 where all rewards are equal; with the baseline "
                 f"`{self.baseline}` their advantage is not: choose baseline `group-mean` or `leave-one-out`"
@@ -47,9 +62,26 @@ class Advantage(Section):
             raise ValueError(
                 f"epsilon is {self.epsilon}, but scale `none` divides by nothing; leave it out (or write 1.0e-8 over the base's value)"
             )
-        if self.discount != 1.0 and self.shape != "returns":
-            raise ValueError(f"discount is {self.discount}, but only shape `returns` reads it; leave it out")
+        if self.discount != 1.0 and self.shape not in ("returns", "gae"):
+            raise ValueError(f"discount is {self.discount}, but only shapes `returns` and `gae` read it; leave it out")
         return self
+
+
+class Critic(Section):
+    """A second model that learns what to expect from each token on; it begins as the policy, with a value head at 0."""
+
+    learning_rate: Positive
+    """Its peak; the schedule is the policy's."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Of its own updates, over which its learning rate rises linearly."""
+    value_clip: Positive | None = None
+    """Its loss is the larger one of the value's and of the value's within this of what it was before the step's updates."""
+    target_lambda: Probability = 1.0
+    """Lambda of what its values are fitted to: 1 is the return."""
+    updates_per_rollout: Count | None = None
+    """Of the critic, per step and epoch; by default as many as the policy's."""
+    pretraining_steps: Annotated[int, Field(ge=0)] = 0
+    """So many first steps of the run train the critic and leave the policy as it is."""
 
 
 class Surrogate(Section):

@@ -17,7 +17,7 @@ GROUPED = ("group-mean", "leave-one-out")
 
 def contradictions(recipe: Optimizer) -> Iterator[str]:
     """Every contradiction, as one sentence with the keys, their values and what would be right."""
-    for rule in (_terms, _advantage, _weight, _reward, _selection, _correction, _updates, _schedule):
+    for rule in (_terms, _advantage, _critic, _weight, _reward, _selection, _correction, _updates, _schedule):
         yield from rule(recipe)
 
 
@@ -30,9 +30,10 @@ def _terms(recipe: Optimizer) -> Iterator[str]:
         )
     if recipe.kl.where == "reward":
         yield "kl.where is `reward`, but surrogate.kind `none` reads no reward; put the divergence into the `loss`"
-    if recipe.kl.coefficient == 0 and recipe.entropy_coefficient == 0:
+    if recipe.kl.coefficient == 0 and recipe.entropy_coefficient == 0 and recipe.imitation_coefficient == 0:
         yield (
-            "surrogate.kind is `none`, and kl.coefficient and entropy_coefficient are 0: the loss has no term; give one of them a coefficient"
+            "surrogate.kind is `none`, and kl.coefficient, entropy_coefficient and imitation_coefficient are 0: the loss has no term; "
+            "give one of them a coefficient"
         )
 
 
@@ -54,6 +55,30 @@ def _advantage(recipe: Optimizer) -> Iterator[str]:
         yield f"{rule}, but reward.soft_overlong makes other numbers of them; leave it out"
     if recipe.kl.where == "reward":
         yield f"{rule}, but kl.where `reward` makes other numbers of them; put the divergence into the `loss`"
+
+
+def _critic(recipe: Optimizer) -> Iterator[str]:
+    critic, wanted = recipe.critic, recipe.advantage.baseline == "critic"
+    if wanted and critic is None:
+        yield "advantage.baseline is `critic`, but there is no section `critic`; give it one with a learning_rate"
+    if critic is None:
+        return
+    if not wanted:
+        yield (
+            f"critic is given, but advantage.baseline is `{recipe.advantage.baseline}`, which has none; leave it out "
+            "(or write null over the base's value)"
+        )
+    if critic.pretraining_steps >= recipe.steps:
+        yield f"critic.pretraining_steps is {critic.pretraining_steps}, not below steps {recipe.steps}: the policy would never be trained"
+    completions = recipe.rollout.prompts * recipe.rollout.samples
+    updates = critic.updates_per_rollout or recipe.updates_per_rollout
+    if completions % updates and critic.updates_per_rollout:
+        yield f"critic.updates_per_rollout is {updates}, which does not divide the {completions} completions of a step"
+    total = recipe.steps * recipe.epochs_per_rollout * updates
+    if recipe.schedule != "constant" and critic.warmup_steps >= total:
+        yield (
+            f"critic.warmup_steps is {critic.warmup_steps}, but the critic has {total} updates: the schedule `{recipe.schedule}` never begins"
+        )
 
 
 def _weight(recipe: Optimizer) -> Iterator[str]:
@@ -105,6 +130,10 @@ def _updates(recipe: Optimizer) -> Iterator[str]:
     for key in ("checkpoints", "kept_rollouts"):
         if beyond := [step for step in getattr(recipe, key) if step > recipe.steps]:
             yield f"{key} has {beyond[0]}, but the run ends at step {recipe.steps}"
+    if recipe.checkpoints_every and recipe.checkpoints_every >= recipe.steps:
+        yield (
+            f"checkpoints_every is {recipe.checkpoints_every}, not below steps {recipe.steps}; the last step is kept anyway, leave it out"
+        )
 
 
 def _schedule(recipe: Optimizer) -> Iterator[str]:

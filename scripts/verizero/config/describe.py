@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verizero.config.axes import Advantage, Surrogate, Weight
+from verizero.config.axes import Advantage, Critic, Surrogate, Weight
 from verizero.config.optimizers import Optimizer
 
 
@@ -26,6 +26,11 @@ def recipe_text(recipe: Optimizer) -> str:
         "reward": f"{recipe.reward.rule} by {recipe.reward.grader}: {', '.join(f'{v:g}' for v in sorted(recipe.reward.values()))}",
         "rollout": f"{rollout.prompts} prompts × {rollout.samples} completions of at most {rollout.max_tokens} tokens, "
         f"temperature {rollout.temperature:g}, {rollout.engine} in {rollout.dtype}",
+        **(
+            {"critic": f"held in memory beside the learner, learning rate {recipe.critic.learning_rate:g}"}
+            if recipe.critic
+            else {}
+        ),
         "reference policy": "held in memory beside the learner" if recipe.kl.coefficient else "not needed",
         "steps": _steps(recipe),
         "completions in all": f"{recipe.steps * completions:,}",
@@ -57,9 +62,13 @@ def _advantage(how: Advantage) -> str:
         "leave-one-out": "r − mean of the others",
         "greedy": "r − r of the greedy completion",
         "sign": "2r − 1",
+        "critic": "",
     }[how.baseline]
     if how.shape == "prefix-tree":
         compared = f"{compared} + what the token changes at a branch"
+    if how.shape == "gae":
+        decay = f"1 − 1/({how.length_adaptive:g}|o|)" if how.length_adaptive else f"{how.gae_lambda:g}"
+        compared = f"GAE over a critic's values, discount {how.discount:g}, λ {decay}"
     if how.scale == "group-std":
         compared = f"({compared}) / (std + {how.epsilon:g})"
     if how.shape == "returns":
@@ -112,12 +121,23 @@ def _terms(recipe: Optimizer) -> str:
         terms.append(f"{recipe.kl.estimator} · {recipe.kl.coefficient:g} in the {recipe.kl.where}")
     if recipe.entropy_coefficient:
         terms.append(f"entropy {recipe.entropy_coefficient:+g}")
+    if recipe.imitation_coefficient:
+        terms.append(f"−log π of right responses · {recipe.imitation_coefficient:g}")
+    if recipe.critic:
+        terms.append(_critic(recipe.critic))
     if recipe.weight_decay:
         terms.append(f"weight decay {recipe.weight_decay:g}")
     if recipe.correction.kind != "none":
         limits = " to ".join(f"{end:g}" for end in (recipe.correction.low, recipe.correction.high) if end is not None)
         terms.append(f"{recipe.correction.kind} correction, {limits}")
     return "; ".join(terms) or "none"
+
+
+def _critic(how: Critic) -> str:
+    found = f"critic fitted to λ {how.target_lambda:g}"
+    found += f", value clip {how.value_clip:g}" if how.value_clip else ", no value clip"
+    found += f", {how.updates_per_rollout} updates" if how.updates_per_rollout else ""
+    return found + (f", alone for {how.pretraining_steps} steps" if how.pretraining_steps else "")
 
 
 def _selection(recipe: Optimizer) -> str:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from verizero.artifacts.errors import UserError
 from verizero.config.sources import Member, Suite
 from verizero.config.study import Study
+
+Step = int | Literal["best"]
+"""Whose weights: those after a step, or those that the validation chose, whichever step that is."""
+
+
+def time_of(step: Step) -> float:
+    """A number to sort by: `best` is after every step."""
+    return math.inf if step == "best" else step
 
 
 @dataclass(frozen=True, order=True)
@@ -34,7 +44,7 @@ class Subject:
     model: str
     template: str | None = None
     run: Run | None = None
-    step: int = 0
+    step: Step = 0
 
     @property
     def id(self) -> str:
@@ -66,9 +76,9 @@ def parse_subject(text: str) -> Subject:
     before, at, step = text.partition("@")
     if at:
         run = parse_run(before)
-        if not step.isdigit():
-            raise UserError(f"`{text}`: behind the @ must be a step")
-        return Subject(run.model, run.template, run, int(step))
+        if not step.isdigit() and step != "best":
+            raise UserError(f"`{text}`: behind the @ must be a step, or `best`")
+        return Subject(run.model, run.template, run, int(step) if step.isdigit() else "best")
     model, _, template = text.partition(".")
     if "." in template:
         raise UserError(f"`{text}` is no subject; one reads <model>, <model>.<template> or <run>@<step>")
@@ -83,9 +93,15 @@ def runs(study: Study) -> list[Run]:
     ]
 
 
-def chosen_steps(study: Study, kept: list[int]) -> list[int]:
+def chosen_steps(study: Study, kept: list[int]) -> Sequence[Step]:
     """Which of an optimizer's kept steps the study evaluates."""
-    return kept if study.evaluation.checkpoints == "all" else kept[-1:]
+    match study.evaluation.checkpoints:
+        case "all":
+            return kept
+        case "best":
+            return ["best"]
+        case _:
+            return kept[-1:]
 
 
 def members(suite: Suite, template: str | None) -> dict[str, Member]:

@@ -1,7 +1,8 @@
 """An optimizer: one value for each axis of the objective space, and how it is applied.
 
 `loss = sum_{i,t} weight[i,t] * (correction[i,t] * surrogate(ratio[i,t], advantage[i,t]) + kl.coefficient * kl[i,t]
-- entropy_coefficient * entropy[i,t])` with `sum` over all tokens of the update, on all ranks. The axes are in `config/axes.py`.
+- entropy_coefficient * entropy[i,t])` with `sum` over all tokens of the update, on all ranks, and besides `imitation_coefficient`
+times the mean of -log p over the tokens of right responses. The axes are in `config/axes.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from verizero.config.axes import Advantage, Correction, Kl, Selection, Surrogate, Weight
+from verizero.config.axes import Advantage, Correction, Critic, Kl, Selection, Surrogate, Weight
 from verizero.config.coherence import contradictions
 from verizero.config.model import Betas, Count, GraderName, Positive, Probability, Section
 
@@ -90,6 +91,10 @@ class Optimizer(Section):
     kl: Kl = Kl()
     entropy_coefficient: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     """Positive: an entropy bonus; paper B's alpha is this with the other sign (-0.001 is 0.001 here)."""
+    imitation_coefficient: Annotated[float, Field(ge=0)] = 0.0
+    """Of the mean of -log p over the tokens of the update's right responses (VAPO's positive-example loss)."""
+    critic: Critic | None = None
+    """For advantage.baseline `critic`."""
     correction: Correction = Correction()
     selection: Selection = Selection()
     learning_rate: Positive
@@ -112,6 +117,8 @@ class Optimizer(Section):
     """Rollout steps."""
     checkpoints: list[Annotated[int, Field(ge=1)]] = []
     """Steps whose weights are kept besides the last."""
+    checkpoints_every: Count | None = None
+    """Keep the weights of every so many steps too."""
     kept_rollouts: list[Annotated[int, Field(ge=1)]] = []
     """Steps whose completions are kept, as `rollouts/step-<n>.parquet` in the run's payload; it changes no weight."""
     zero_stage: Literal[1, 2, 3] = 1
@@ -132,12 +139,14 @@ class Optimizer(Section):
 
     @property
     def updates(self) -> int:
-        """Optimizer updates of the whole run."""
-        return self.steps * self.epochs_per_rollout * self.updates_per_rollout
+        """Optimizer updates of the policy in the whole run."""
+        frozen = self.critic.pretraining_steps if self.critic else 0
+        return (self.steps - frozen) * self.epochs_per_rollout * self.updates_per_rollout
 
     def kept_steps(self) -> list[int]:
-        """The steps with a checkpoint, the last one included, ascending."""
-        return sorted({*self.checkpoints, self.steps})
+        """The steps that are known to keep a checkpoint, the last one included, ascending."""
+        every = range(self.checkpoints_every, self.steps, self.checkpoints_every) if self.checkpoints_every else ()
+        return sorted({*self.checkpoints, *every, self.steps})
 
 
 class Template(Section):

@@ -81,7 +81,7 @@ class Plan:
             case "prepare_dataset":
                 return spec_text(dataset_spec(registry, name))
             case "train":
-                return spec_text(train_spec(registry, parse_run(name)))
+                return spec_text(train_spec(registry, parse_run(name), self.study.validation))
             case "generate" | "grade":
                 subject, _, suite = name.partition("/")
                 return spec_text(
@@ -120,6 +120,10 @@ class Plan:
         chosen = members(self.registry.suites[suite], parse_subject(subject_id).template)
         return [dataset_manifest(name) for name in sorted({member.benchmark for member in chosen.values()})]
 
+    def validation_manifests(self) -> list[str]:
+        """The benchmark that each run of the study is measured on while it trains; none where there is none."""
+        return [dataset_manifest(self.study.validation.benchmark)] if self.study.validation else []
+
     def run_manifests(self) -> list[str]:
         """Every run of the study."""
         return [run_manifest(run.id) for run in runs(self.study)]
@@ -133,6 +137,8 @@ class Plan:
         names = {*self.study.train_sets}
         for suite in {*self.study.evaluation.suites, *self.study.evaluation.probes}:
             names.update(member.benchmark for member in self.registry.suites[suite].members)
+        if self.study.validation:
+            names.add(self.study.validation.benchmark)
         return [dataset_manifest(name) for name in sorted(names)]
 
     def targets(self) -> list[str]:
@@ -163,7 +169,7 @@ class Plan:
             else:
                 yield ("prepare_model", name, model_manifest(name), ())
         for run in runs(self.study):
-            inputs = (model_manifest(run.model), dataset_manifest(run.train_set))
+            inputs = (model_manifest(run.model), dataset_manifest(run.train_set), *self.validation_manifests())
             yield ("train", run.id, run_manifest(run.id), inputs)
         for subject, suite in self._evaluations():
             name, benchmarks = f"{subject.id}/{suite}", self.benchmarks(subject.id, suite)

@@ -23,17 +23,26 @@ def preset_table(optimizers: Mapping[str, Optimizer]) -> str:
 
 
 def with_table(page: Path, table: str) -> str:
-    """The page with the table between its marks.
+    """The page with the table of presets between its marks.
 
     Raises:
         UserError: the page has no such marks.
     """
+    return with_part(page, BEGIN, table, END)
+
+
+def with_part(page: Path, opening: str, part: str, closing: str) -> str:
+    """The page with a part between two lines of it in place of what stands there.
+
+    Raises:
+        UserError: the page has no such lines.
+    """
     text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN + "\n")
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(opening + "\n")
+    _, end, after = rest.partition(closing)
     if not begin or not end:
-        raise UserError(f"{page}: there is no line `{BEGIN}`, followed by `{END}`; the table stands between them")
-    return before + begin + "\n" + table + "\n" + end + after
+        raise UserError(f"{page}: there is no line `{opening}`, followed by `{closing}`; the table stands between them")
+    return before + begin + "\n" + part + "\n" + end + after
 
 
 def _link(source: str) -> str:

@@ -55,6 +55,7 @@ class Registry:
         self._check_names(path, "optimizers", study.optimizers, self.optimizers)
         self._check_names(path, "evaluation.suites", study.evaluation.suites, self.suites)
         self._check_names(path, "evaluation.probes", study.evaluation.probes, self.suites)
+        self._check_validation(path, study)
         self._check_lengths(path, study)
         return study
 
@@ -65,7 +66,7 @@ class Registry:
             member.benchmark
             for name in (*study.evaluation.suites, *study.evaluation.probes)
             for member in self.suites[name].members
-        }
+        } | ({study.validation.benchmark} if study.validation else set())
         for name in study.models:
             source = self.models[name].source
             if isinstance(source, Hub) and source.revision == "unpinned":
@@ -83,6 +84,28 @@ class Registry:
             if name not in known:
                 raise undefined(path, key, name, list(known))
 
+    def _check_validation(self, path: Path, study: Study) -> None:
+        """A checkpoint that is chosen must be chosen on problems that the study reports nothing of."""
+        how = study.validation
+        if study.evaluation.checkpoints == "best" and not (how and how.keep_best):
+            raise UserError(
+                f"{path}: evaluation.checkpoints is `best`, which is chosen by a validation; add `validation` with `keep_best: true`"
+            )
+        if how is None:
+            return
+        self._check_names(path, "validation.benchmark", [how.benchmark], self.benchmarks)
+        self._check_names(path, "validation.protocol", [how.protocol], self.protocols)
+        if how.samples > 1 and self.protocols[how.protocol].temperature == 0:
+            raise UserError(
+                f"{path}: validation.samples is {how.samples}, but `{how.protocol}` is greedy: they would be equal"
+            )
+        reported = {member.benchmark for suite in study.evaluation.suites for member in self.suites[suite].members}
+        if how.keep_best and how.benchmark in reported:
+            raise UserError(
+                f"{path}: validation.benchmark `{how.benchmark}` chooses the checkpoint and is reported by evaluation.suites; "
+                "choose on other problems than those that are reported"
+            )
+
     def _check_lengths(self, path: Path, study: Study) -> None:
         """A completion must fit behind its prompt; that is known before any job."""
         for name in study.models:
@@ -96,6 +119,11 @@ class Registry:
                             f"{path}: suite `{suite}` samples {member.benchmark} under `{member.protocol}` with completions of up to "
                             f"{tokens} tokens, which leaves no room for a prompt: model `{name}` has max_model_len {limit}"
                         )
+            if study.validation and (tokens := self.protocols[study.validation.protocol].max_tokens) >= limit:
+                raise UserError(
+                    f"{path}: validation samples completions of up to {tokens} tokens under `{study.validation.protocol}`, which leaves no "
+                    f"room for a prompt: model `{name}` has max_model_len {limit}"
+                )
             for optimizer in study.optimizers:
                 rollout = self.optimizers[optimizer].rollout
                 if rollout.max_prompt_tokens + rollout.max_tokens > limit:
@@ -187,15 +215,16 @@ def _with_base(name: str, raw: dict[str, dict[str, object]], folder: Path, seen:
     if base in (*seen, name):
         raise UserError(f"{path}: `base` leads back to `{base}`: {' -> '.join((*seen, name, str(base)))}")
     inherited = _with_base(str(base), raw, folder, (*seen, name))
-    return _merged({key: value for key, value in inherited.items() if key not in ("source", "note")}, own)
+    return merged({key: value for key, value in inherited.items() if key not in ("source", "note")}, own)
 
 
-def _merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:
-    merged = dict(base)
+def merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:
+    """One configuration with another one's values over it, section by section."""
+    found = dict(base)
     for key, value in own.items():
-        below = merged.get(key)
-        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
+        below = found.get(key)
+        found[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return found
 
 
 def _check(registry: Registry) -> None:

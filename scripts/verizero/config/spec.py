@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from verizero.artifacts.canonical import canonical_json
 from verizero.artifacts.errors import UserError
-from verizero.config.expansion import Run, Subject, evaluations, members, runs
+from verizero.config.expansion import Run, Step, Subject, evaluations, members, runs
 from verizero.config.load import sentence
 from verizero.config.model import Count, Name, Section, frozen_defaults
 from verizero.config.optimizers import Optimizer, Template
 from verizero.config.registry import Registry
 from verizero.config.sources import Benchmark, Model, ModelSource, Pretrained, Protocol
-from verizero.config.study import Study
+from verizero.config.study import Study, Validation
 
 S = TypeVar("S", bound=Section)
 
@@ -44,12 +44,25 @@ class DatasetSpec(Section):
     problems: Benchmark
 
 
+class ValidationSpec(Section):
+    """How a run is measured while it trains; the benchmark is an input."""
+
+    benchmark: Name
+    protocol: Protocol
+    every: Count
+    problems: Count | None = None
+    samples: Count = 1
+    grader: Name = "verizero"
+    keep_best: bool = False
+
+
 class TrainSpec(Section):
-    """`train`; the model and the data set are inputs."""
+    """`train`; the model, the data set and the validation's benchmark are inputs."""
 
     optimizer: Optimizer
     template: Template
     seed: int
+    validation: ValidationSpec | None = None
 
 
 class MemberSpec(Section):
@@ -61,7 +74,7 @@ class MemberSpec(Section):
     samples: Count = 1
     engine: str = "transformers"
     dtype: str = "float32"
-    step: int = 0
+    step: Step = 0
     """0 is the base model."""
 
 
@@ -88,7 +101,7 @@ class Cell(Section):
     template: Name | None = None
     optimizer: Name | None = None
     seed: int | None = None
-    step: int = 0
+    step: Step = 0
     suite: Name
 
 
@@ -194,13 +207,19 @@ def dataset_spec(registry: Registry, name: str) -> DatasetSpec:
     return DatasetSpec(problems=Benchmark(**{key: getattr(problems, key) for key in type(problems).model_fields}))
 
 
-def train_spec(registry: Registry, run: Run) -> TrainSpec:
-    """For `train`."""
+def train_spec(registry: Registry, run: Run, validation: Validation | None = None) -> TrainSpec:
+    """For `train`, in a study that validates so."""
     return TrainSpec(
         optimizer=identity(registry.optimizers[run.optimizer]),
         template=identity(registry.templates[run.template]),
         seed=run.seed,
+        validation=_validation_spec(registry, validation) if validation else None,
     )
+
+
+def _validation_spec(registry: Registry, how: Validation) -> ValidationSpec:
+    same = {key: getattr(how, key) for key in ("benchmark", "every", "problems", "samples", "grader", "keep_best")}
+    return ValidationSpec(protocol=registry.protocols[how.protocol], **same)
 
 
 def generate_spec(registry: Registry, subject: Subject, suite_name: str) -> GenerateSpec:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from verizero.config.model import Count, Name, Probability, Section
+from verizero.config.model import Count, GraderName, Name, Probability, Section
 
 
 class Evaluation(Section):
@@ -16,8 +16,28 @@ class Evaluation(Section):
     """For each chosen checkpoint of each run, and for each base model as step 0."""
     probes: list[Name] = []
     """For the base models only."""
-    checkpoints: Literal["last", "all"] = "last"
-    """The rule by which checkpoints are chosen; `all` are those that the optimizer keeps."""
+    checkpoints: Literal["last", "all", "best"] = "last"
+    """The rule by which checkpoints are chosen; `all` are those that the optimizer keeps, `best` is the validation's."""
+
+
+class Validation(Section):
+    """A benchmark that each run is measured on while it trains. It changes no weight.
+
+    Its problems must be no training problems and, where it chooses a checkpoint, none that the study evaluates on: both are
+    different choices by the same numbers otherwise.
+    """
+
+    benchmark: Name
+    protocol: Name
+    every: Count
+    """Steps from one measurement to the next; the last step has one too."""
+    problems: Count | None = None
+    """How many: those that come first in the order of SHA-256(id); by default all."""
+    samples: Count = 1
+    """Completions for each problem."""
+    grader: GraderName = "verizero"
+    keep_best: bool = False
+    """Keep the weights of the step whose share of right answers is highest; the earliest of equals."""
 
 
 class Study(Section):
@@ -31,6 +51,7 @@ class Study(Section):
     optimizers: Annotated[list[Name], Field(min_length=1)]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     evaluation: Evaluation
+    validation: Validation | None = None
     confidence: Probability = 0.95
     """Of every interval."""
 

@@ -1,6 +1,6 @@
 """The objective: a weighted sum over the tokens of an update.
 
-`loss = sum weight * (correction * surrogate + kl_coefficient * kl - entropy_coefficient * entropy)`
+`loss = sum weight * (correction * surrogate + kl_coefficient * kl - entropy_coefficient * entropy) - sum imitation * logprob`
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Objective:
     kl_coefficient: float = 0.0
     kl_estimator: KlEstimator = "k3"
     entropy_coefficient: float = 0.0
+    imitation_coefficient: float = 0.0
+    """Of -log p of right responses; it is in the `imitation` that `loss_sums` is given."""
     correction: CorrectionKind | None = None
     correction_low: float = 0.0
     correction_high: float = 1.0
@@ -41,7 +43,7 @@ class Objective:
     @property
     def needs_all_tokens(self) -> bool:
         """Whether a token without advantage still has a gradient."""
-        return self.kl_coefficient != 0 or self.entropy_coefficient != 0
+        return self.kl_coefficient != 0 or self.entropy_coefficient != 0 or self.imitation_coefficient != 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def loss_sums(
     weight: Float[Tensor, "response token"],
     mask: Bool[Tensor, "response token"],
     sampled: Float[Tensor, "response token"] | None = None,
+    imitation: Float[Tensor, "response token"] | None = None,
 ) -> LossSums:
     """The part of an update's loss that these responses contribute.
 
@@ -82,6 +85,7 @@ def loss_sums(
         weight: of each token, from `objective.weight` over the *whole* update.
         mask: which positions are tokens of the response; what stands elsewhere has no influence, and no gradient.
         sampled: the engine's own log-probabilities; for a correction.
+        imitation: what -log p of each token counts, over the whole update: VAPO's positive-example loss (arXiv 2504.05118).
 
     Raises:
         ValueError: a term needs what was not given.
@@ -103,6 +107,8 @@ def loss_sums(
     if objective.entropy_coefficient:
         each = each - objective.entropy_coefficient * entropy
     weighted = weight.masked_fill(~mask, 0.0) * each.masked_fill(~mask, 0.0)
+    if imitation is not None:
+        weighted = weighted - imitation.masked_fill(~mask, 0.0) * logprob
     return LossSums(
         loss=weighted.sum(),
         clipped=(changed & mask).sum(),

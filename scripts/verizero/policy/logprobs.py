@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,6 +12,13 @@ from torch.utils.checkpoint import checkpoint
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
+
+    class HasDecoder(Protocol):
+        """A model whose hidden states can be asked for."""
+
+        def get_decoder(self) -> Any:
+            """The module that gives them."""
+
 
 CHUNK_LOGITS = 1 << 24
 """Logits held at a time: 64 MiB in float32."""
@@ -65,7 +72,7 @@ def token_logprobs(
 
 
 def hidden_states(
-    model: PreTrainedModel, input_ids: Int[Tensor, "batch time"], attention_mask: Int[Tensor, "batch time"]
+    model: HasDecoder, input_ids: Int[Tensor, "batch time"], attention_mask: Int[Tensor, "batch time"]
 ) -> Float[Tensor, "batch time width"]:
     """The decoder's last hidden states.
 

@@ -10,7 +10,7 @@ from typing import Any
 from verizero.analysis.cells import estimate_cell
 from verizero.analysis.reading import read_member
 from verizero.artifacts.errors import UserError
-from verizero.config.expansion import parse_subject
+from verizero.config.expansion import Step, parse_subject
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.table import Source, TableRow
 
@@ -171,7 +171,7 @@ class _Builder:
 
         return self.link("samples", samples, facts, below)
 
-    def _policy(self, policy: Artifact, step: int) -> Link:
+    def _policy(self, policy: Artifact, step: Step) -> Link:
         if policy.path.parent.parent.name == "models":
             return self._model("base model", policy)
         run = self._run(policy)
@@ -195,14 +195,17 @@ class _Builder:
             recipe = {"spec": _dotted(spec)} if first == artifact.name else {"spec": f"as of {first}, but for the seed"}
             return {"seed": seed, **recipe, **_made(artifact), **_environment(artifact)}
 
+        def below(artifact: Artifact) -> list[Link]:
+            upstream = artifact.upstream()
+            found = [self._dataset("training set", upstream["dataset"]), self._model("base model", upstream["model"])]
+            measured = [upstream["validation"]] if "validation" in upstream else []
+            return found + [self._dataset("validation", benchmark) for benchmark in measured]
+
         return self.link(
             "training run",
             run,
             facts,
-            lambda artifact: [
-                self._dataset("training set", artifact.upstream()["dataset"]),
-                self._model("base model", artifact.upstream()["model"]),
-            ],
+            below,
         )
 
     def _dataset(self, title: str, dataset: Artifact) -> Link:

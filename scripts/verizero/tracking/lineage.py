@@ -100,6 +100,8 @@ class Artifact:
                 return self.at("models", parse_run(here[1]).model)
             case "run", "dataset":
                 return self.at("datasets", parse_run(here[1]).train_set)
+            case "run", "validation":
+                return self.at("datasets", spec["validation"]["benchmark"])
             case "model", "model":
                 return self.at("models", spec["source"]["model"])
             case "model", "dataset":

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from verizero.config.expansion import parse_run
+from verizero.config.expansion import Step, parse_run
 from verizero.config.spec import Cell, StudySpec
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.mlflow_runs import Score, TrainingRun, metric_name, milliseconds
@@ -35,6 +35,7 @@ def table_rows(table: Path) -> list[dict[str, str]]:
 def _training_run(
     study: Artifact, run_id: str, cells: Sequence[Cell], rows: Sequence[Mapping[str, str]], time: int
 ) -> TrainingRun:
+    run = study.at("runs", run_id)
     benchmarks: dict[Path, Artifact] = {}
     scores: dict[str, Score] = {}
     for cell in cells:
@@ -44,15 +45,20 @@ def _training_run(
             counts, ended = member.manifest.counts, milliseconds(member.record.attempts[-1].ended)
             share = float(counts["correct"] or 0) / float(counts["samples"] or 1)
             key = f"eval/{metric_name(name)}/share_correct"
-            scores[f"{key}@{cell.step}"] = Score(key, share, cell.step, ended)
-    for score in _of_table(run_id, rows, time):
+            scores[f"{key}@{cell.step}"] = Score(key, share, _number(cell.step, run), ended)
+    for score in _of_table(run, rows, time):
         scores[f"{score.name}@{score.step}"] = score
-    return TrainingRun(study.at("runs", run_id), tuple(benchmarks.values()), tuple(scores.values()))
+    return TrainingRun(run, tuple(benchmarks.values()), tuple(scores.values()))
 
 
-def _of_table(run_id: str, rows: Sequence[Mapping[str, str]], time: int) -> list[Score]:
+def _number(step: Step, run: Artifact) -> int:
+    """A step as a number: the one that was best in this run, where that is what is meant."""
+    return int(run.manifest.counts.get("best step") or 0) if step == "best" else step
+
+
+def _of_table(artifact: Artifact, rows: Sequence[Mapping[str, str]], time: int) -> list[Score]:
     """The table's numbers are over all seeds of a recipe; their names say so."""
-    run, found = parse_run(run_id), []
+    run, found = parse_run(artifact.path.parent.name), []
     for row in rows:
         trained = row["template"].split("/")[0]
         if (row["model"], row["train_set"], trained, row["optimizer"]) != (
@@ -67,7 +73,14 @@ def _of_table(run_id: str, rows: Sequence[Mapping[str, str]], time: int) -> list
         )
         for column, ending in (("estimate", ""), ("ci_low", "/ci_low"), ("ci_high", "/ci_high")):
             if row[column]:
-                found.append(Score(name + ending, float(row[column]), int(row["checkpoint"]), time))
+                found.append(
+                    Score(
+                        name + ending,
+                        float(row[column]),
+                        _number("best" if row["checkpoint"] == "best" else int(row["checkpoint"]), artifact),
+                        time,
+                    )
+                )
     return found
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,7 +40,7 @@ class Checkpoints:
         self.scratch, self.world = scratch, world
         self.state, self.kept, self.events = scratch / "state", scratch / "kept", scratch / "events.jsonl"
 
-    def resume(self, load: Callable[[Path], None]) -> int:
+    def resume(self, load: Callable[[Path], object]) -> int:
         """Load the last whole state; the step it was saved after, 0 when there is none.
 
         Raises:
@@ -59,7 +59,7 @@ class Checkpoints:
         load(folder)
         return int(listing["step"])
 
-    def save(self, step: int, save: Callable[[Path], None]) -> None:
+    def save(self, step: int, save: Callable[[Path], object]) -> None:
         """Keep the state after a step, then drop the older one."""
         partial, folder = self.state / ".partial", self.state / f"step-{step}"
         if self.world.first:
@@ -113,13 +113,24 @@ class Checkpoints:
         file.parent.mkdir(exist_ok=True)
         _link(str(self.kept / rollouts_file(step)), str(file))
 
-    def place(self, step: int, payload: Path) -> None:
+    def drop_but(self, steps: Iterable[int]) -> None:
+        """Remove the kept weights of other steps: they were the best once, and no state leads back to them."""
+        wanted = {f"step-{step}" for step in steps}
+        if self.world.first and self.kept.is_dir():
+            for folder in self.kept.glob("step-*"):
+                if folder.name not in wanted:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def place(self, step: int, payload: Path, name: str | None = None) -> None:
         """Put a kept folder into the payload, as links: the scratch copy stays until the run is published.
+
+        Args:
+            name: of the folder there; by default `step-<n>`.
 
         Raises:
             FileNotFoundError: the step was not kept.
         """
-        shutil.copytree(self.kept / f"step-{step}", payload / f"step-{step}", copy_function=_link)
+        shutil.copytree(self.kept / f"step-{step}", payload / (name or f"step-{step}"), copy_function=_link)
 
     def _latest(self) -> str | None:
         """The name of the last state whose files are all there in their sizes.

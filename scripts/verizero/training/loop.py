@@ -17,6 +17,7 @@ from verizero.artifacts.seeds import derive_seed
 from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec
 from verizero.objective.loss import Objective
+from verizero.objective.value_loss import explained_variance
 from verizero.policy.load import load_policy
 from verizero.policy.save import save_policy
 from verizero.problems.problem import Problem
@@ -24,16 +25,17 @@ from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted
 from verizero.rollout.engine import Engine, Sampling
 from verizero.rollout.start import start_engine
-from verizero.training.advantages import step_advantages
+from verizero.training.advantages import step_advantages, value_targets
 from verizero.training.batches import prompts_of_step, updates_of_step
 from verizero.training.checkpoint import Checkpoints
 from verizero.training.clock import Clock
+from verizero.training.critic import Critic, ValueUpdate, critic_of, critic_updates
 from verizero.training.divergence import require_finite
 from verizero.training.kept_rollouts import rollout_table
 from verizero.training.learner import Learner, Score, TrainRow, Update
 from verizero.training.live import LiveLine
 from verizero.training.logprob_check import check_logprobs, to_check
-from verizero.training.metrics import refill_metrics, rollout_metrics, update_metrics
+from verizero.training.metrics import critic_metrics, refill_metrics, rollout_metrics, update_metrics
 from verizero.training.objective import objective_of
 from verizero.training.prompts import Prompts
 from verizero.training.refill import Round, filled, kept_groups, sampled
@@ -42,8 +44,9 @@ from verizero.training.schedule import learning_rate_at
 from verizero.training.scores import Scores, reward_penalties
 from verizero.training.selection import entering
 from verizero.training.signal_watch import SignalWatch
+from verizero.training.validation import ACCURACY, UNMEASURED, Validation, accuracies
 from verizero.training.walltime import StopRequest
-from verizero.training.weights import uncertain_tokens, weights_of
+from verizero.training.weights import imitation_of, uncertain_tokens, weights_of
 from verizero.training.world import World
 
 
@@ -66,6 +69,7 @@ def train(
     stop: StopRequest,
     runtime: Runtime,
     warn: Callable[[str], None] = print,
+    validation: Validation | None = None,
 ) -> bool:
     """Train until the last step, or until it is time to stop; whether the run is complete.
 
@@ -75,6 +79,7 @@ def train(
     Args:
         folder: the Hugging Face folder of the model to start from, which is also the reference policy.
         warn: takes a sentence, on the first rank.
+        validation: what the run is measured on while it trains.
 
     Raises:
         UserError: the engine samples from another policy than the one being trained, or a loss or gradient is no number.
@@ -85,9 +90,13 @@ def train(
     greedily = replace(sampling, temperature=0.0) if settings.advantage.baseline == "greedy" else None
     model, tokenizer = load_policy(folder, settings.train_dtype)
     learner = Learner(model, settings, world, runtime.micro_batch_tokens)
+    critic = critic_of(folder, settings, world, runtime.micro_batch_tokens)
+    frozen = settings.critic.pretraining_steps if settings.critic else 0
     reference = reference_policy(folder, settings, world)
-    done = checkpoints.resume(learner.load)
-    engine = engine_of(learner, folder, prompts, runtime, seed)
+    trained: list[Learner | Critic] = [learner, critic] if critic else [learner]
+    done = checkpoints.resume(lambda state: [one.load(state) for one in trained])
+    reach = max(prompts.longest + rollout.max_tokens, validation.reach if validation else 0)
+    engine = engine_of(learner, folder, reach, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
     progress = LiveLine(settings.steps, done) if world.first else None
     watch = SignalWatch(warn)
@@ -95,9 +104,13 @@ def train(
         log.keep_through(done)
         for event in log.events():
             watch.see(event["step"], event["metrics"])
+    accuracy = world.from_first(accuracies(log.events()) if log else {})
     saved_at, saving, stopping = time.monotonic(), 0.0, False
 
-    with GradingPool(settings.reward.grader, runtime.threads) as grading:
+    with (
+        GradingPool(settings.reward.grader, runtime.threads) as grading,
+        GradingPool(validation.how.grader if validation else settings.reward.grader, runtime.threads) as judging,
+    ):
         for step in range(done + 1, settings.steps + 1):
             clock = Clock(save=saving)  # the last state was saved after its step's line had been written
 
@@ -134,20 +147,23 @@ def train(
             kept = kept_groups(rounds, rollout.prompts)
             responses, known = kept.responses, kept.known
 
-            clock.phase("score")  # 5. what the divergence from the base model takes from the reward, where it does
+            clock.phase("score")  # 5. what the divergence takes from the reward, and what a critic expects
             policy, base = Scores(learner), Scores(learner, reference)
             penalties = reward_penalties(settings.kl, responses, policy, base)
+            values = critic.values(responses) if critic else {}
 
             clock.phase("advantage")  # 6. over all responses of the step; weights over all of an update
             enters = entering(known, settings.selection)
-            advantage = step_advantages(settings.advantage, known, responses, penalties, enters, world)
+            advantage = step_advantages(settings.advantage, known, responses, penalties, enters, world, values)
             parts = updates_of_step(
                 len(known.rows), settings.updates_per_rollout, seed, step, settings.epochs_per_rollout
             )
+            parts = parts if step > frozen else []  # the critic alone learns first
             weights = [
                 weights_of(part, known, advantage.response, enters, settings.weight, rollout.max_tokens)
                 for part in parts
             ]
+            imitated = [imitation_of(part, known, enters, objective.imitation_coefficient) for part in parts]
 
             clock.phase("score")  # 7. log-probabilities and entropies before the updates, where they are needed
             mine = {r.number: r for r in responses if enters[r.number]}
@@ -159,7 +175,7 @@ def train(
 
             clock.phase("train")  # 8. one optimizer update for each part of the rollout
             updates: list[Update] = []
-            for place, (part, weight) in enumerate(zip(parts, weights, strict=True)):
+            for place, (part, weight, imitation) in enumerate(zip(parts, weights, imitated, strict=True)):
                 rows = [
                     train_row(
                         used[n],
@@ -167,30 +183,54 @@ def train(
                         referred.get(n),
                         advantage.token[n],
                         weight[n] * uncertain[n],
+                        imitation[n],
                         objective,
                     )
                     for n in part
                     if n in used
                 ]
-                rate = learning_rate_at((step - 1) * len(parts) + place, settings)
+                rate = learning_rate_at((step - 1 - frozen) * len(parts) + place, settings)
                 updates.append(learner.update(rows, objective, rate))
                 require_finite(updates[-1], rows, step, place, world, checkpoints.scratch, tokenizer.decode)
 
-            clock.phase("save")  # 9. the completions and the weights of kept steps
+            fits: list[ValueUpdate] = []  # 9. the critic's updates, towards what the tokens earned
+            explained = None
+            if critic:
+                clock.phase("critic")
+                decay = critic.how.target_lambda
+                targets = value_targets(known, responses, penalties, values, settings.advantage.discount, decay)
+                explained = explained_variance([values[n] for n in mine], [targets[n] for n in mine], world.sums)
+                each = critic_updates(critic, responses, known, enters, values, targets, settings, seed, step)
+                for place, (value_rows, rate) in enumerate(each):
+                    fits.append(critic.update(value_rows, rate))
+                    require_finite(fits[-1], value_rows, step, place, world, checkpoints.scratch, tokenizer.decode)
+
+            measured = UNMEASURED if validation else {}
+            if validation and validation.due(step):  # 10. the validation problems; nothing here reaches a weight
+                clock.phase("validate")
+                engine.wake()
+                engine.update(learner.named_weights())
+                measured = validation.measured(engine, judging, world)
+                engine.sleep()
+                accuracy[step] = float(measured[ACCURACY] or 0.0)
+
+            clock.phase("save")  # 11. the completions and the weights of kept steps
             if step in settings.kept_rollouts:
                 table = rollout_table(step, kept, advantage, enters, policy.known, tokenizer)
                 checkpoints.keep_rollouts(step, world.gather([table]))
-            keeping = step in settings.kept_steps()
+            best = validation.best(accuracy) if validation else None
+            keeping = step in settings.kept_steps() or step == best
             if keeping:
                 state = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
                 checkpoints.keep(step, partial(save_policy, model, tokenizer, dtype=settings.train_dtype, state=state))
             clock.phase(None)
 
             everything = sampled(rounds)
-            tokens = int(everything.lengths.sum())  # 10. what was measured
+            tokens = int(everything.lengths.sum())  # 12. what was measured
             passes = int(known.lengths.sum()) * settings.epochs_per_rollout
             metrics = rollout_metrics(everything, settings.reward) | refill_metrics(rounds, kept, settings.selection)
             metrics |= update_metrics(updates, passes, reference is not None, objective.correction is not None)
+            metrics |= critic_metrics(fits, explained) | measured
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
             timing = clock.timing(tokens)
             if log and progress:
@@ -198,12 +238,13 @@ def train(
                 watch.see(step, metrics)
                 progress.show(step, metrics, timing)
 
-            stop.step_done()  # 11. a state to go on from; all ranks decide alike
+            stop.step_done()  # 13. a state to go on from; all ranks decide alike
             saving_due = keeping or time.monotonic() - saved_at >= runtime.save_seconds
             stopping, save = (bool(value) for value in world.maxima([stop.due(), saving_due]))
             begin, saving = time.monotonic(), 0.0
             if save or stopping:
-                checkpoints.save(step, learner.save)
+                checkpoints.save(step, lambda state: [one.save(state) for one in trained])
+                checkpoints.drop_but([*settings.kept_steps(), *([best] if best else [])])
                 saved_at = time.monotonic()
                 saving = saved_at - begin
             if stopping:
@@ -219,11 +260,14 @@ def reference_policy(folder: Path, settings: Optimizer, world: World) -> Any:
     return load_policy(folder, settings.train_dtype)[0].to(world.device).requires_grad_(False)
 
 
-def engine_of(learner: Learner, folder: Path, prompts: Prompts, runtime: Runtime, seed: int) -> Engine:
-    """The engine of this rank; the embedded one samples from the learner's own tensors, unless ZeRO 3 shards them."""
+def engine_of(learner: Learner, folder: Path, reach: int, runtime: Runtime, seed: int) -> Engine:
+    """The engine of this rank; the embedded one samples from the learner's own tensors, unless ZeRO 3 shards them.
+
+    Args:
+        reach: longest prompt plus completion, in tokens.
+    """
     rollout, rank = learner.settings.rollout, learner.world.rank
     shared = learner.module if learner.settings.zero_stage < 3 else None
-    reach = prompts.longest + rollout.max_tokens
     own_seed = derive_seed(seed, "engine", rank) % 2**31
     return start_engine(rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared)
 
@@ -247,6 +291,7 @@ def train_row(
     reference: Score | None,
     advantage: Tensor,
     weight: Tensor,
+    imitation: float,
     objective: Objective,
 ) -> TrainRow:
     """A response as an update sees it."""
@@ -258,4 +303,5 @@ def train_row(
         advantage,
         weight,
         torch.tensor(response.completion.logprobs) if objective.correction else None,
+        imitation,
     )

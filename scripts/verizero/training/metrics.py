@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from verizero.config.axes import Selection
 from verizero.config.optimizers import Reward
+from verizero.training.critic import ValueUpdate
 from verizero.training.learner import Update
 from verizero.training.refill import Round
 from verizero.training.rollouts import Outcome, Outcomes
@@ -83,7 +84,8 @@ def update_metrics(
 
     `clip_fraction` is of all tokens of the rollout: those of responses without advantage, which need no forward pass,
     cannot be clipped. `kl_old`, `kl_reference` and `correction_mean` are means over the tokens that the forward passes saw;
-    the last is there only where the optimizer has a correction.
+    the last is there only where the optimizer has a correction. All but `trained_tokens` are None in a step that trains the
+    critic alone.
 
     Args:
         tokens: of the step's rollout, over all ranks; as often as the step goes through them.
@@ -92,8 +94,8 @@ def update_metrics(
     return {
         "loss": mean(update.loss for update in updates),
         "grad_norm": mean(update.grad_norm for update in updates),
-        "learning_rate": updates[-1].learning_rate,
-        "clip_fraction": sum(update.clipped for update in updates) / tokens,
+        "learning_rate": updates[-1].learning_rate if updates else None,
+        "clip_fraction": sum(update.clipped for update in updates) / tokens if updates else None,
         "kl_old": sum(update.kl_old for update in updates) / seen if seen else None,
         "kl_reference": sum(update.kl_reference for update in updates) / seen if seen and with_reference else None,
         "trained_tokens": int(seen),
@@ -102,6 +104,27 @@ def update_metrics(
             if with_correction
             else {}
         ),
+    }
+
+
+def critic_metrics(updates: Sequence[ValueUpdate], explained: float | None) -> Metrics:
+    """What a step's updates of the critic measured; nothing where there is no critic.
+
+    `value_clip_fraction` and `value_mean` are over the tokens of the updates.
+
+    Args:
+        explained: the explained variance before the updates.
+    """
+    if not updates:
+        return {}
+    tokens = sum(update.tokens for update in updates)
+    return {
+        "value_loss": mean(update.loss for update in updates),
+        "value_grad_norm": mean(update.grad_norm for update in updates),
+        "value_learning_rate": updates[-1].learning_rate,
+        "value_clip_fraction": sum(update.clipped for update in updates) / tokens if tokens else None,
+        "value_mean": sum(update.value for update in updates) / tokens if tokens else None,
+        "explained_variance": explained,
     }
 
 

@@ -21,6 +21,7 @@ def objective_of(recipe: Optimizer) -> Objective:
         kl_coefficient=kl.coefficient if kl.where == "loss" else 0.0,
         kl_estimator=kl.estimator,
         entropy_coefficient=recipe.entropy_coefficient,
+        imitation_coefficient=recipe.imitation_coefficient,
         correction=None if correction.kind == "none" else correction.kind,
         correction_low=correction.low or 0.0,
         correction_high=correction.high or 1.0,

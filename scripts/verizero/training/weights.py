@@ -36,6 +36,19 @@ def weights_of(
     return dict(zip(part, found.tolist(), strict=True))
 
 
+def imitation_of(
+    part: Sequence[int], known: Outcomes, entering: Bool[Tensor, " response"], coefficient: float
+) -> dict[int, float]:
+    """What -log p of each token of an update's responses counts besides: the coefficient over the tokens of all right ones.
+
+    It is 0 for wrong responses, and for all where none is right. The mean over the right responses' tokens is VAPO's
+    positive-example loss (arXiv 2504.05118).
+    """
+    right = {number for number in part if coefficient and known.rows[number].correct and bool(entering[number])}
+    tokens = sum(known.rows[number].length for number in right)
+    return {number: coefficient / tokens if number in right else 0.0 for number in part}
+
+
 def uncertain_tokens(
     how: Weight, responses: Sequence[Response], policy: Scores, world: World
 ) -> Mapping[int, Float[Tensor, " token"]]:

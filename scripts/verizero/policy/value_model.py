@@ -1,0 +1,53 @@
+"""A policy's decoder with a value head: what is still to be earned, before each token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from verizero.policy.logprobs import hidden_states
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class ValueModel(nn.Module):
+    """A critic that begins as the policy: its decoder, and one output that is 0 everywhere.
+
+    A head of 0 makes the first advantages plain returns, whatever the seed; its own gradient is not 0.
+
+    Args:
+        policy: a causal language model; its decoder is taken over, its output head is not used.
+    """
+
+    def __init__(self, policy: PreTrainedModel) -> None:
+        super().__init__()
+        self.decoder: Any = policy.get_decoder()
+        weight = next(self.decoder.parameters())
+        self.head = nn.Linear(policy.config.hidden_size, 1, device=weight.device, dtype=weight.dtype)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def get_decoder(self) -> nn.Module:
+        """As transformers' models have it."""
+        return self.decoder
+
+    def gradient_checkpointing_enable(self, **options: Any) -> None:
+        """As transformers' models have it."""
+        self.decoder.gradient_checkpointing_enable(**options)
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "batch time"],
+        attention_mask: Int[Tensor, "batch time"],
+        response_mask: Bool[Tensor, "batch time"],
+    ) -> Float[Tensor, "batch time"]:
+        """The value before each response token, from the tokens before it; 0 elsewhere. In float32, in units of the reward."""
+        hidden: Any = hidden_states(self, input_ids, attention_mask)
+        positions = response_mask[:, 1:].bool()
+        values = self.head(hidden[:, :-1][positions]).squeeze(-1).float()
+        empty = torch.zeros(input_ids.shape, dtype=torch.float32, device=input_ids.device)
+        return empty.masked_scatter(torch.nn.functional.pad(positions, (1, 0)), values)
