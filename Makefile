@@ -12,6 +12,10 @@ WORKERS ?= 2
 SECONDS ?= 60
 SEED ?= 0
 
+# Many containers set it. Each of the many starts of Python would then compile all its imports anew, which doubles the
+# time of a start of Snakemake or of a training.
+unexport PYTHONDONTWRITEBYTECODE
+
 ORCHESTRATE := .venv/orchestrate/bin
 JOBS := .venv/jobs/bin
 
@@ -63,12 +67,7 @@ study: envs  ## Run the study STUDY on this machine, then print its table
 	fi
 
 test: envs-test  ## Run every test; those of vLLM need `make envs-vllm` first
-	@# One thread for each test process: two that spin on two cores each are slower than one. By file: a file's tests
-	@# share an engine, which takes most of a minute to start.
-	OMP_NUM_THREADS=1 $(JOBS)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) tests/unit tests/integration
-	$(ORCHESTRATE)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) tests/workflow
-	@# In one process: the tests on Slurm share one cluster, and a second process would wait for it until it times out.
-	$(ORCHESTRATE)/python -m pytest $(PYTEST_ARGS) tests/slurm
+	$(ORCHESTRATE)/python tests/everything.py --workers $(WORKERS) -- $(PYTEST_ARGS)
 
 fuzz: envs-test  ## Grade mutated answers for SECONDS, and check what must hold for every response
 	$(JOBS)/python tests/fuzz_grading.py --seconds $(SECONDS) --seed $(SEED)

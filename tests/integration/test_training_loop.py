@@ -85,7 +85,7 @@ def test_a_divergence_from_the_base_model_starts_at_zero_and_is_held_down(run):
     found = [[event["metrics"]["kl_reference"] for event in events] for events in (free, held)]
     assert found[0][0] < 0.01
     assert sum(found[0][6:]) > 0.1
-    assert sum(found[1][6:]) < 0.3 * sum(found[0][6:])
+    assert sum(found[1][6:]) < 0.5 * sum(found[0][6:])
 
 
 @pytest.mark.parametrize("zero_stage", [1, 3])

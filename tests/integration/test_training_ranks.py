@@ -16,79 +16,12 @@ torch = pytest.importorskip("torch")
 
 import pyarrow.parquet as pq  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
-from training_inputs import assert_alike, make_inputs, recipe, run_of  # noqa: E402
+from training_inputs import assert_alike, finished, make_inputs, recipe, run_of  # noqa: E402
 
 from verizero.training.world import leave_world, start_world  # noqa: E402
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "train.py"
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    return make_inputs(tmp_path_factory.mktemp("inputs") / "results")
-
-
-def train(inputs, results, *options, processes, expected=0, **changes):
-    out = results / "runs" / "ranks" / "manifest.json"
-    launcher = (
-        ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--"] if processes > 1 else []
-    )
-    command = [sys.executable, *launcher, str(PROGRAM), "--spec", recipe(steps=4, **changes), "--run", "ranks"]
-    command += ["--model", str(inputs[0]), "--dataset", str(inputs[1]), "--out", str(out), *options]
-    done = subprocess.run(
-        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == expected, done.stderr[-4000:]
-    return out, done.stderr
-
-
-def curves(out):
-    return [json.loads(line) for line in (out.parent / "payload" / "curves.jsonl").read_text().splitlines()]
-
-
-@pytest.fixture(scope="module")
-def alone(inputs, tmp_path_factory):
-    return train(inputs, tmp_path_factory.mktemp("alone") / "results", processes=1)[0]
-
-
-@pytest.fixture(scope="module")
-def pairs(inputs, tmp_path_factory):
-    """The run of two processes at each ZeRO stage, made when first asked for."""
-    made = {}
-
-    def of(stage):
-        if stage not in made:
-            made[stage] = train(inputs, tmp_path_factory.mktemp("pair") / "results", processes=2, zero_stage=stage)[0]
-        return made[stage]
-
-    return of
-
-
-@pytest.mark.parametrize("stage", [1, 2, 3])
-def test_two_processes_give_the_run_of_one(alone, pairs, stage):
-    # five prompts: the ranks have unequal shares
-    out = pairs(stage)
-    for row, partner in zip(curves(alone), curves(out), strict=True):
-        for name, value in row.items():
-            expected = value if value is None else pytest.approx(value, rel=2e-3, abs=2e-5)
-            assert partner[name] == expected, (row["step"], name)
-    one, two = (load_file(path.parent / "payload" / "step-4" / "model.safetensors") for path in (alone, out))
-    assert one.keys() == two.keys()
-    for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, atol=2e-4, rtol=0.0)
-
-
-@pytest.mark.parametrize("stage", [1, 3])
-def test_two_processes_resume_bit_for_bit_and_one_does_not_take_their_state(inputs, pairs, tmp_path, stage):
-    # torchrun reports a worker's exit code 75 as its own failure; the state is there all the same
-    train(inputs, tmp_path / "results", "--minutes", "0", processes=2, expected=1, zero_stage=stage)
-    if stage == 1:
-        _, said = train(inputs, tmp_path / "results", processes=1, expected=2, zero_stage=stage)
-        assert "saved by 2 processes and this run has 1" in said
-    resumed, _ = train(inputs, tmp_path / "results", processes=2, zero_stage=stage)
-    assert resumed.read_bytes() == pairs(stage).read_bytes()
-
-
+SEVERAL = Path(__file__).with_name("several_runs.py")
 SHARED = {
     "whitened returns": {
         "advantage": {"baseline": "greedy", "scale": "whiten", "shape": "returns", "discount": 0.9},
@@ -114,17 +47,105 @@ SHARED = {
 """Objectives that read what no rank knows alone."""
 
 
-@pytest.mark.parametrize("name", SHARED)
-def test_an_objective_over_all_ranks_is_that_of_one_process(inputs, tmp_path, name):
-    world = start_world(threads=1)  # in this process: a start of its own takes longer than the run
-    alone = run_of(inputs, tmp_path / "alone", world, steps=4, kept_rollouts=[2], **SHARED[name])
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return make_inputs(tmp_path_factory.mktemp("inputs") / "results")
+
+
+def start(processes, *command, expected=0):
+    """Run a program in this many processes; what it said."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--"]
+    done = subprocess.run(
+        [sys.executable, *(launcher if processes > 1 else []), *map(str, command)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == expected, done.stderr[-4000:]
+    return done.stderr
+
+
+def train(inputs, results, *options, processes, expected=0, **changes):
+    out = results / "runs" / "ranks" / "manifest.json"
+    command = [PROGRAM, "--spec", recipe(steps=4, **changes), "--run", "ranks"]
+    command += ["--model", inputs[0], "--dataset", inputs[1], "--out", out, *options]
+    return out, start(processes, *command, expected=expected)
+
+
+def trained(out):
+    """The events and the last weights of a run of the command."""
+    rows = [json.loads(line) for line in (out.parent / "payload" / "curves.jsonl").read_text().splitlines()]
+    events = [{"step": row.pop("step"), "metrics": row} for row in rows]
+    return events, load_file(out.parent / "payload" / "step-4" / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def alone(inputs, tmp_path_factory):
+    """What one process gives, by name: this one, since a start of its own takes longer than the run."""
+    folder, world = tmp_path_factory.mktemp("alone"), start_world(threads=1)
+    for name, changes in {"plain": {}, **SHARED}.items():
+        run_of(inputs, folder / name, world, steps=4, kept_rollouts=[2], **changes)
     leave_world()
-    out = train(inputs, tmp_path / "results", processes=2, kept_rollouts=[2], **SHARED[name])[0]
-    events = [{"step": row.pop("step"), "metrics": row} for row in curves(out)]
-    assert_alike(alone, (events, load_file(out.parent / "payload" / "step-4" / "model.safetensors")))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pairs(inputs, tmp_path_factory):
+    """The manifest of the command's run on two processes at a ZeRO stage, made when first asked for."""
+    made = {}
+
+    def of(stage):
+        if stage not in made:
+            made[stage] = train(inputs, tmp_path_factory.mktemp("pair") / "results", processes=2, zero_stage=stage)[0]
+        return made[stage]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def one_start(inputs, tmp_path_factory):
+    """Runs that share one start of two processes, which takes longer than a run: a folder for each."""
+    folder, cases = tmp_path_factory.mktemp("shared"), {"stage 2": {"zero_stage": 2}, **SHARED}
+    start(
+        2,
+        SEVERAL,
+        *inputs,
+        folder,
+        json.dumps({name: {"steps": 4, "kept_rollouts": [2], **changes} for name, changes in cases.items()}),
+    )
+    return folder
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_two_processes_give_the_run_of_one(alone, pairs, one_start, stage):
+    # five prompts: the ranks have unequal shares
+    shared = finished(one_start / "stage 2", 4) if stage == 2 else trained(pairs(stage))
+    assert_alike(finished(alone / "plain", 4), shared)
+
+
+@pytest.mark.parametrize("stage", [1, 3])
+def test_two_processes_resume_bit_for_bit_and_one_does_not_take_their_state(inputs, pairs, tmp_path, stage):
+    # torchrun reports a worker's exit code 75 as its own failure; the state is there all the same
+    train(inputs, tmp_path / "results", "--minutes", "0", processes=2, expected=1, zero_stage=stage)
+    if stage == 1:
+        _, said = train(inputs, tmp_path / "results", processes=1, expected=2, zero_stage=stage)
+        assert "saved by 2 processes and this run has 1" in said
+    resumed, _ = train(inputs, tmp_path / "results", processes=2, zero_stage=stage)
+    assert resumed.read_bytes() == pairs(stage).read_bytes()
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_an_objective_over_all_ranks_is_that_of_one_process(alone, one_start, name):
+    assert_alike(finished(alone / name, 4), finished(one_start / name, 4))
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_two_processes_keep_the_completions_that_one_keeps(alone, one_start, name):
     one, two = (
-        pq.read_table(folder / "rollouts" / "step-2.parquet").to_pylist()
-        for folder in (tmp_path / "alone" / "kept", out.parent / "payload")
+        pq.read_table(folder / name / "kept" / "rollouts" / "step-2.parquet").to_pylist()
+        for folder in (alone, one_start)
     )
     for row, partner in zip(one, two, strict=True):
         for column, value in row.items():

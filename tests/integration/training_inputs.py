@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,13 @@ def run_of(
     if interrupted:
         assert not loop.train(*given, StopRequest(minutes=0), runtime, validation=validation)
     assert loop.train(*given, StopRequest(), runtime, validation=validation)
-    events = [json.loads(line) for line in checkpoints.events.read_text().splitlines()]
-    return events, load_file(checkpoints.kept / f"step-{spec.optimizer.steps}" / "model.safetensors")
+    return finished(scratch, spec.optimizer.steps)
+
+
+def finished(scratch: Path, steps: int) -> Any:
+    """What `run_of` returned, in whichever process it ran."""
+    events = [json.loads(line) for line in (scratch / "events.jsonl").read_text().splitlines()]
+    return events, load_file(scratch / "kept" / f"step-{steps}" / "model.safetensors")
 
 
 def assert_alike(one: Any, other: Any) -> None:
@@ -97,7 +103,7 @@ def assert_alike(one: Any, other: Any) -> None:
 def make_inputs(results: Path) -> tuple[Path, Path]:
     """Publish the model and the training set; their manifests."""
     model = Job("model", "unsure", {}, results / "models" / "unsure" / "manifest.json")
-    _fit(model.staging)
+    save_policy(*_fitted(), model.staging, "float32")
     model.publish()
     problems = Job("dataset", "digits", {}, results / "datasets" / "digits" / "manifest.json")
     rows = [Problem(id=f"p{digit}", problem=f"A{digit}=", answers=[str(digit)]) for digit in range(10)]
@@ -107,7 +113,9 @@ def make_inputs(results: Path) -> tuple[Path, Path]:
     return model.out, problems.out
 
 
-def _fit(folder: Path) -> None:
+@cache
+def _fitted() -> tuple[Any, Any]:
+    """The model and its tokenizer, once for all files of tests in a process: half a minute, were each to fit its own."""
     model, tokenizer = scratch_policy(Architecture(**ARCHITECTURE), ALPHABET, seed=0)
     draw, adam = random.Random(0), torch.optim.Adam(model.parameters(), lr=8e-3)
     threads = torch.get_num_threads()
@@ -126,4 +134,4 @@ def _fit(folder: Path) -> None:
         adam.step()
         adam.zero_grad()
     torch.set_num_threads(threads)
-    save_policy(model, tokenizer, folder, "float32")
+    return model, tokenizer

@@ -22,7 +22,7 @@ class Layout:
     controller_port: int
     node_port: int
     accounting_port: int
-    cpus: int = 4
+    cpus: int = 6
     memory_mb: int = 32_000
 
     @property

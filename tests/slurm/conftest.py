@@ -71,7 +71,7 @@ def snakemake(cluster: SlurmCluster) -> Callable[..., subprocess.CompletedProces
     environment = {k: v for k, v in cluster.environment.items() if k not in ("SNAKEMAKE_PROFILE", "XDG_CONFIG_HOME")}
 
     def run(
-        folder: Path, *options: str, impatient: bool = False, timeout: float = 240.0
+        folder: Path, *options: str, impatient: bool = False, timeout: float = 480.0
     ) -> subprocess.CompletedProcess[str]:
         program = (str(HERE / "impatient.py"),) if impatient else ("-m", "snakemake")
         try:

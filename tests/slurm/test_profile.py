@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,17 +75,24 @@ def submissions(cluster: SlurmCluster, said: str, rule: str) -> list[dict[str, s
 
 
 @pytest.fixture(scope="module")
-def gpu_jobs(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def begun(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Run]]:
+    """A run of a job that exits 75 twice and of one that reaches its time limit: minutes, which the other run uses."""
+    folder = checkout(tmp_path_factory.mktemp("cut"), CUT_OFF_JOBS)
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(lambda: (folder, snakemake(folder, "--profile", "slurm", impatient=True)))
+
+
+@pytest.fixture(scope="module")
+def gpu_jobs(begun: Future[Run], snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of two GPU jobs and a local rule, by the very command a user types."""
     folder = checkout(tmp_path_factory.mktemp("gpu"), GPU_JOBS)
     return folder, snakemake(folder, "--profile", "slurm", "--slurm-init-seconds-before-status-checks", "1")
 
 
 @pytest.fixture(scope="module")
-def cut_off_jobs(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def cut_off_jobs(begun: Future[Run]) -> Run:
     """A finished run of a job that exits 75 twice and of one that reaches its time limit."""
-    folder = checkout(tmp_path_factory.mktemp("cut"), CUT_OFF_JOBS)
-    return folder, snakemake(folder, "--profile", "slurm", impatient=True)
+    return begun.result()
 
 
 def test_the_root_of_a_checkout_has_the_profile_that_the_manual_names() -> None:

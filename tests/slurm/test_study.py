@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def study(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory) -> tup
     checkout.edit("config/registry/models.yaml", steps, "    steps: 200")
     checkout.edit("config/optimizers/grpo-toy.yaml", "steps: 120", "steps: 60")
     checkout.edit("config/optimizers/grpo-toy.yaml", "checkpoints: [60]", "checkpoints: [5]")
-    done = snakemake(checkout.root, *OPTIONS, impatient=True, timeout=560)
+    done = snakemake(checkout.root, *OPTIONS, impatient=True, timeout=1200)
     assert done.returncode == 0, done.stdout[-6000:]
     return checkout, done.stdout
 
@@ -67,33 +66,35 @@ def test_a_preempted_training_resumes_and_ends_with_the_same_weights(
     manifest = checkout.root / f"results/runs/{RUN}/manifest.json"
     undisturbed = manifest.read_bytes()
     manifest.unlink()
-    preempted = threading.Event()
+    preempted, over = threading.Event(), threading.Event()
 
     def preempt() -> None:
         """A job of higher priority takes both GPUs as soon as the training has saved a state."""
         scratch = checkout.root / "results" / ".scratch"
-        for _ in range(2000):
+        while not over.wait(0.05):
             if any(path.name.startswith("step-") for path in scratch.glob(f"run-{RUN}-*/*/*")) or any(
                 path.name.startswith("step-") for path in scratch.glob(f"run-{RUN}-*/*")
             ):
                 cluster.submit("sleep 5", "--partition=gpu", "--gres=gpu:2")
                 preempted.set()
                 return
-            time.sleep(0.05)
 
     watcher = threading.Thread(target=preempt)
     watcher.start()
-    done = snakemake(
-        checkout.root,
-        *OPTIONS,
-        "--set-resources",
-        "train:slurm_partition=low",
-        "--",
-        str(manifest.relative_to(checkout.root)),
-        impatient=True,
-        timeout=300,
-    )
-    watcher.join()
+    try:
+        done = snakemake(
+            checkout.root,
+            *OPTIONS,
+            "--set-resources",
+            "train:slurm_partition=low",
+            "--",
+            str(manifest.relative_to(checkout.root)),
+            impatient=True,
+            timeout=600,
+        )
+    finally:
+        over.set()
+        watcher.join()
     assert done.returncode == 0, done.stdout[-6000:]
     assert preempted.is_set(), "the training ended before it could be preempted"
     assert manifest.read_bytes() == undisturbed

@@ -39,7 +39,7 @@ class Checkout:
     def snakemake(self, *arguments: str, check: bool = True, timeout: int = 900) -> subprocess.CompletedProcess[str]:
         """Run Snakemake at the root of the copy."""
         command = [sys.executable, "-m", "snakemake", *arguments]
-        environment = {**os.environ, "VERIZERO_JOB_PYTHON": self.job_python, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "VERIZERO_JOB_PYTHON": self.job_python}
         done = subprocess.run(
             command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=timeout, check=False
         )

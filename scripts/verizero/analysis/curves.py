@@ -18,14 +18,19 @@ from verizero.config.spec import PlannedRun, StudySpec
 
 Array = NDArray[np.float64]
 CURVES = ("reward_mean", "length_mean", "length_correct_mean", "length_incorrect_mean", "truncated_share")
+MEASURED_NOW_AND_THEN = "validation_accuracy"
 OF_THE_OBJECTIVE = {
+    MEASURED_NOW_AND_THEN: "Share of right answers in validation",
+    "value_loss": "Loss of the critic",
+    "explained_variance": "Variance that the critic explains",
+    "value_clip_fraction": "Tokens that the value clip held",
     "rounds": "Rounds of sampling a step",
     "extra_completions": "Completions of later rounds",
     "groups_with_signal": "Groups with signal a step",
     "greedy_reward_mean": "Reward of greedy completions",
     "correction_mean": "Mean correction of a token",
 }
-"""Metrics that only some optimizers have, in the order of their panels: name -> title."""
+"""Metrics that only some runs have, in the order of their panels: name -> title."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,10 @@ def read_curves(spec: StudySpec, results: Path) -> dict[str, list[Curve]]:
             raise UserError(f"{payload / CURVES_FILE} has a line without `step`; remove {path} and train again")
         steps = np.array([row["step"] for row in rows], dtype=np.int64)
         for metric in curves:
-            values = [row.get(metric) for row in rows]
-            curves[metric].append(
-                Curve(run, steps, np.array([np.nan if value is None else value for value in values], dtype=np.float64))
-            )
+            found = [row.get(metric) for row in rows]
+            values = np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+            there = ~np.isnan(values) if metric == MEASURED_NOW_AND_THEN else np.full(len(steps), True)
+            curves[metric].append(Curve(run, steps[there], values[there]))
     return curves
 
 
@@ -99,16 +104,17 @@ def window_of(steps: int) -> int:
 def curve_rows(curves: Mapping[str, Sequence[Curve]]) -> list[dict[str, str]]:
     """What a figure of these curves shows, before smoothing: one row a run and step."""
     rows = []
-    metrics = list(curves)
-    for at, first in enumerate(curves[metrics[0]]):
-        for i, step in enumerate(first.steps):
-            values = {metric: curves[metric][at].values[i] for metric in metrics}
+    for own in zip(*curves.values(), strict=True):
+        run = own[0].run
+        by_step = [dict(zip(curve.steps.tolist(), curve.values.tolist(), strict=True)) for curve in own]
+        for step in sorted(set().union(*by_step)):  # not all metrics have a value at the same steps
+            values = {metric: known.get(step, np.nan) for metric, known in zip(curves, by_step, strict=True)}
             texts = {metric: "" if np.isnan(value) else f"{value:.6f}" for metric, value in values.items()}
             rows.append(
                 {
-                    "run": first.run.id,
-                    "optimizer": first.run.optimizer,
-                    "seed": str(first.run.seed),
+                    "run": run.id,
+                    "optimizer": run.optimizer,
+                    "seed": str(run.seed),
                     "step": str(step),
                     **texts,
                 }

@@ -175,17 +175,16 @@ class _Builder:
         if policy.path.parent.parent.name == "models":
             return self._model("base model", policy)
         run = self._run(policy)
+        where = f"checkpoint at step {step}"
         try:
+            if step == "best":
+                where = f"checkpoint that the validation chose, step {policy.manifest.counts.get('best step')}"
             files = [entry for entry in policy.manifest.files if entry.path.startswith(f"step-{step}/")]
         except UserError as error:
-            return Link(f"checkpoint at step {step}", {"MISSING": str(error)}, [run])
+            return Link(where, {"MISSING": str(error)}, [run])
         if not files:
-            return Link(f"checkpoint at step {step}", {"MISSING": f"{policy.path} lists no file of step {step}"}, [run])
-        return Link(
-            f"checkpoint at step {step}",
-            {Path(entry.path).name: f"{entry.sha256} ({entry.size} bytes)" for entry in files},
-            [run],
-        )
+            return Link(where, {"MISSING": f"{policy.path} lists no file below step-{step}/"}, [run])
+        return Link(where, {Path(entry.path).name: f"{entry.sha256} ({entry.size} bytes)" for entry in files}, [run])
 
     def _run(self, run: Artifact) -> Link:
         def facts(artifact: Artifact) -> Facts:

@@ -50,7 +50,7 @@ def live_line(step: int, steps: int, seconds_left: float, metrics: Metrics, toke
     """The line, of at most 120 characters in a run of less than 100 000 steps; `-` stands for what a step has nothing of.
 
     Args:
-        metrics: rewards are means over the step's responses, lengths are in tokens, the entropy is in nats.
+        metrics: rewards are means over the step's responses, lengths are in tokens, the entropy is in nats; only a reward may be negative.
     """
     right, wrong = (_number(metrics[f"length_{which}_mean"], 0) for which in ("correct", "incorrect"))
     return (
