@@ -298,7 +298,7 @@ RICH = {
 """What has a value a token, greedy completions besides, scores of the learner and more than one round."""
 
 
-@pytest.mark.parametrize("changes", [{}, RICH], ids=["grpo", "rich"])
+@pytest.mark.parametrize("changes", [{}, RICH, shrunk("ppo")], ids=["grpo", "rich", "ppo"])
 def test_keeping_completions_changes_no_weight_and_a_resumed_run_keeps_the_same_bytes(run, tmp_path, changes):
     silent = run("silent", **changes)
     runs = {"once": {}, "twice": {}, "resumed": {"interrupted": True}}

@@ -94,6 +94,8 @@ def test_the_payload_is_the_kept_steps_and_the_curves(uninterrupted):
         "prompts_too_long": 1,
         "completions": 160,
         "tokens": sum(row["tokens"] for row in curves),
+        "step-3 kept by": "named",
+        f"step-{STEPS} kept by": "last",
     }
     assert broken_files(uninterrupted) == []
 

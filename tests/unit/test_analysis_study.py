@@ -281,15 +281,25 @@ def test_what_only_some_optimizers_measure_has_one_figure_with_a_panel_each(
                     "correction_mean": None,
                 }
             rows[3] |= {"correction_mean": 0.9}
+            rows[5] |= {"validation_accuracy": 0.25}  # at step 6 and at no other
             fabricated.publish_run(made, run.id, run.seed, rows)
     [one] = [
         one for one in planned_figures(made.spec, read_curves(made.spec, made.results), []) if one.name == "objective"
     ]
-    assert list(one.curves) == ["rounds", "extra_completions", "groups_with_signal", "correction_mean"]
+    assert list(one.curves) == [
+        "validation_accuracy",
+        "rounds",
+        "extra_completions",
+        "groups_with_signal",
+        "correction_mean",
+    ]
     by_run = {(row["optimizer"], row["seed"], row["step"]): row for row in one.rows()}
     assert by_run["dr-grpo", "1", "5"]["rounds"] == "2.000000"
     assert [by_run["dr-grpo", "1", step]["correction_mean"] for step in ("4", "5")] == ["0.900000", ""]
     assert by_run["grpo", "1", "5"]["rounds"] == ""
+    assert {key[2] for key, row in by_run.items() if row["validation_accuracy"]} == {"6"}
+    assert by_run["dr-grpo", "1", "6"]["rounds"] == "1.000000"
+    assert len(by_run) == 4 * fabricated.STEPS
     done = _aggregate(made)
     assert (done.returncode, "constrained_layout" in done.stderr) == (0, False), done.stderr
     titles = _study(made, "figures", "objective.svg").read_text(encoding="utf-8")

@@ -104,16 +104,17 @@ def window_of(steps: int) -> int:
 def curve_rows(curves: Mapping[str, Sequence[Curve]]) -> list[dict[str, str]]:
     """What a figure of these curves shows, before smoothing: one row a run and step."""
     rows = []
-    metrics = list(curves)
-    for at, first in enumerate(curves[metrics[0]]):
-        for i, step in enumerate(first.steps):
-            values = {metric: curves[metric][at].values[i] for metric in metrics}
+    for own in zip(*curves.values(), strict=True):
+        run = own[0].run
+        by_step = [dict(zip(curve.steps.tolist(), curve.values.tolist(), strict=True)) for curve in own]
+        for step in sorted(set().union(*by_step)):  # not all metrics have a value at the same steps
+            values = {metric: known.get(step, np.nan) for metric, known in zip(curves, by_step, strict=True)}
             texts = {metric: "" if np.isnan(value) else f"{value:.6f}" for metric, value in values.items()}
             rows.append(
                 {
-                    "run": first.run.id,
-                    "optimizer": first.run.optimizer,
-                    "seed": str(first.run.seed),
+                    "run": run.id,
+                    "optimizer": run.optimizer,
+                    "seed": str(run.seed),
                     "step": str(step),
                     **texts,
                 }
