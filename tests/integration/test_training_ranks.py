@@ -1,9 +1,10 @@
-"""Two processes under torchrun give the run that one process gives, at every ZeRO stage, and resume bit for bit."""
+"""Two processes under torchrun give the run that one process gives, at every ZeRO stage, resume bit for bit, and hand over."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -125,15 +126,42 @@ def test_two_processes_give_the_run_of_one(alone, pairs, one_start, stage):
     assert_alike(finished(alone / "plain", 4), shared)
 
 
-@pytest.mark.parametrize("stage", [1, 3])
-def test_two_processes_resume_bit_for_bit_and_one_does_not_take_their_state(inputs, pairs, tmp_path, stage):
+@pytest.fixture(scope="module", params=[1, 3])
+def stopped(request, inputs, tmp_path_factory):
+    """A ZeRO stage, and the results of a run of two processes that was cut off after its first step."""
+    results = tmp_path_factory.mktemp("stopped") / "results"
     # torchrun reports a worker's exit code 75 as its own failure; the state is there all the same
-    train(inputs, tmp_path / "results", "--minutes", "0", processes=2, expected=1, zero_stage=stage)
-    if stage == 1:
-        _, said = train(inputs, tmp_path / "results", processes=1, expected=2, zero_stage=stage)
-        assert "saved by 2 processes and this run has 1" in said
+    train(inputs, results, "--minutes", "0", processes=2, expected=1, zero_stage=request.param)
+    return request.param, results
+
+
+def test_two_processes_resume_bit_for_bit(inputs, pairs, stopped, tmp_path):
+    stage, results = stopped
+    shutil.copytree(results, tmp_path / "results")
     resumed, _ = train(inputs, tmp_path / "results", processes=2, zero_stage=stage)
     assert resumed.read_bytes() == pairs(stage).read_bytes()
+
+
+def test_one_process_goes_on_from_the_state_of_two(inputs, alone, stopped, tmp_path, capsys):
+    stage, results = stopped
+    [state] = results.rglob("state")
+    shutil.copytree(state.parent, tmp_path / "scratch")
+    world = start_world(threads=1)
+    events, weights = run_of(inputs, tmp_path / "scratch", world, steps=4, zero_stage=stage)
+    leave_world()
+    assert_alike(finished(alone / "plain", 4), (events, weights))
+    assert "the state after step 1 was saved by 2 processes and goes on with 1" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "scratch" / "state").iterdir()) == ["latest", "step-4"]
+
+
+def test_four_processes_go_on_from_the_state_of_two(inputs, alone, stopped, tmp_path):
+    stage, results = stopped
+    if stage == 1:
+        pytest.skip("once is enough: four processes take a minute to start")
+    shutil.copytree(results, tmp_path / "results")
+    out, said = train(inputs, tmp_path / "results", processes=4, zero_stage=stage)
+    assert_alike(finished(alone / "plain", 4), trained(out))
+    assert "was saved by 2 processes and goes on with 4" in said
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def resumed(scratch):
     """The step and what was loaded, as a new process finds them."""
     loaded = []
     step = Checkpoints(scratch, ALONE).resume(
-        lambda folder: loaded.append((folder / "learner" / "weights.pt").read_text())
+        lambda folder, universal: loaded.append((folder / "learner" / "weights.pt").read_text())
     )
     return step, loaded
 
@@ -90,12 +91,31 @@ def test_a_state_that_lost_bytes_is_not_loaded(tmp_path):
     assert resumed(tmp_path) == (0, [])
 
 
-def test_another_number_of_processes_is_refused_with_what_to_do(tmp_path):
-    Checkpoints(tmp_path, ALONE).save(4, writer("four"))
-    file = tmp_path / "state" / "step-4" / "files.json"
+def of_eight_processes(scratch):
+    Checkpoints(scratch, ALONE).save(3, writer("three"))
+    file = scratch / "state" / "step-3" / "files.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "processes": 8}))
-    with pytest.raises(UserError, match="saved by 8 processes and this run has 1"):
+
+
+def test_a_state_of_another_number_of_processes_is_rewritten_and_loaded_as_such(tmp_path, monkeypatch):
+    of_eight_processes(tmp_path)
+    monkeypatch.setattr(checkpoint, "rewrite", lambda saved, target: shutil.copytree(saved, target))
+    loaded, said = [], []
+    step = Checkpoints(tmp_path, ALONE).resume(
+        lambda folder, universal: loaded.append((folder.name, universal)), said.append
+    )
+    assert (step, loaded) == (3, [(".universal", True)])
+    assert "saved by 8 processes and goes on with 1" in said[0]
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["latest", "step-3"]
+
+
+def test_a_state_that_cannot_be_rewritten_is_refused_and_stays(tmp_path):
+    of_eight_processes(tmp_path)
+    with pytest.raises(
+        UserError, match=r"cannot be rewritten for another number of processes: .*; start as many processes"
+    ):
         resumed(tmp_path)
+    assert (tmp_path / "state" / "step-3" / "learner" / "weights.pt").read_text() == "three"
 
 
 def test_kept_weights_stay_in_scratch_until_the_run_is_published(tmp_path):

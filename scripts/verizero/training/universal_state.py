@@ -9,7 +9,6 @@ from pathlib import Path
 
 from verizero.artifacts.errors import UserError
 
-
 PROGRAM = (
     *(sys.executable, "-W", "ignore", "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"),
     *("--num_extract_workers", "1", "--num_merge_workers", "1"),
