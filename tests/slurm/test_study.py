@@ -1,4 +1,5 @@
-"""The real workflow on a real Slurm: a study completes, and a preempted training ends as if nothing had happened."""
+"""The real workflow on a real Slurm: a study whose trainings have two processes completes, and one that is preempted ends as if
+nothing had happened."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from checkout import Checkout, copy_checkout, real_job_python
 pytestmark = pytest.mark.slow
 Snakemake = Callable[..., subprocess.CompletedProcess[str]]
 RUN = "tiny.sums.plain.grpo-toy.s1"
-OPTIONS = ("--profile", "slurm", "--config", "tracking={enabled: false}", "runtime={gpus: 1}")
+OPTIONS = ("--profile", "slurm", "--config", "tracking={enabled: false}", "runtime={gpus: 2}")
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +54,12 @@ def test_the_demo_study_completes_on_slurm(study: tuple[Checkout, str], cluster:
     assert "dr-grpo-toy" in table and "sums-ood" in table
     trained = submissions(cluster, said, "train")
     assert [job["State"] for job in trained] == ["COMPLETED"] * 2
-    assert all("gres/gpu=1" in job["AllocTRES"] for job in trained)
+    assert all("gres/gpu=2" in job["AllocTRES"] for job in trained)
+    assert all("gres/gpu=1" in job["AllocTRES"] for job in submissions(cluster, said, "generate"))
     record = json.loads((checkout.root / f"results/runs/{RUN}/record.json").read_text(encoding="utf-8"))
     assert record["slurm"]["SLURM_JOB_ID"]
+    events = (checkout.root / f"results/runs/{RUN}/events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(event)["timing"]["processes"] for event in events} == {2}
 
 
 @pytest.mark.timeout(1500)

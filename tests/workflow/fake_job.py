@@ -1,6 +1,6 @@
 """Stands in for a stage program: an artifact with the real identity and a payload that says only that.
 
-python fake_job.py scripts/train.py --spec ... --out .../manifest.json ...
+python fake_job.py [scripts/launch.py ... --] scripts/train.py --spec ... --out .../manifest.json ...
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import json
 import sys
 from pathlib import Path
 
+if Path(sys.argv[1]).name == "launch.py":
+    del sys.argv[1 : sys.argv.index("--") + 1]
 program = Path(sys.argv[1]).resolve()
 sys.path.insert(0, str(program.parent))
 sys.argv = [str(program), *sys.argv[2:]]

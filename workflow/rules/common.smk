@@ -51,6 +51,12 @@ def knob(name):
     return getattr(PLAN.config.runtime, name)
 
 
+def several_nodes():
+    """What the Slurm plugin needs to know of a job that starts its own tasks, one a node; of no other job."""
+    nodes = knob("nodes")
+    return {"nodes": nodes, "mpi": "srun", "tasks": nodes, "tasks_per_gpu": 0} if nodes > 1 else {}
+
+
 def one_of(names):
     """A closed vocabulary: a typo in a target fails at once."""
     return "|".join(sorted(names)) or "(?!)"

@@ -10,7 +10,7 @@ rule generate:
         "results/benchmarks/generate/{subject}/{suite}.jsonl"
     threads: knob("generate_threads")
     resources:
-        gpu=knob("gpus"),
+        gpu=min(1, knob("gpus")),
         mem_mb=knob("mem_mb"),
         runtime=knob("generate_minutes"),
     params:
@@ -19,7 +19,7 @@ rule generate:
     message:
         "Sample the completions of {wildcards.subject} on the suite {wildcards.suite}"
     shell:
-        "{JOB_PYTHON} scripts/generate.py --spec {params.spec:q} --subject {wildcards.subject} --suite {wildcards.suite}"
+        "{JOB_PYTHON} scripts/launch.py -- scripts/generate.py --spec {params.spec:q} --subject {wildcards.subject} --suite {wildcards.suite}"
         " --policy {input.policy} --benchmark {input.benchmarks} --out {output} --threads {threads} 2> {log}"
 
 

@@ -54,7 +54,7 @@ rule pretrain:
         model=one_of(PLAN.pretrained_models()),
     threads: knob("train_threads")
     resources:
-        gpu=knob("gpus"),
+        gpu=min(1, knob("gpus")),
         mem_mb=knob("mem_mb"),
         runtime=knob("train_minutes"),
     params:
@@ -63,5 +63,5 @@ rule pretrain:
     message:
         "Pretrain {wildcards.model}"
     shell:
-        "{JOB_PYTHON} scripts/pretrain.py --spec {params.spec:q} --name {wildcards.model}"
+        "{JOB_PYTHON} scripts/launch.py -- scripts/pretrain.py --spec {params.spec:q} --name {wildcards.model}"
         " --model {input.model} --dataset {input.dataset} --out {output} --threads {threads} 2> {log}"

@@ -9,9 +9,13 @@ rule train:
         "results/logs/train/{model}.{dataset}.{template}.{optimizer}.s{seed}.log",
     benchmark:
         "results/benchmarks/train/{model}.{dataset}.{template}.{optimizer}.s{seed}.jsonl"
-    threads: knob("train_threads")
+    threads: knob("train_threads") * max(1, knob("gpus"))
     resources:
-        gpu=knob("gpus"),
+        **several_nodes(),
+        gpu=knob("gpus") * knob("nodes"),
+        processes=max(1, knob("gpus")),
+        of_nodes=knob("nodes"),
+        process_threads=knob("train_threads"),
         mem_mb=knob("mem_mb"),
         runtime=knob("train_minutes"),
         micro_batch_tokens=knob("micro_batch_tokens"),
@@ -21,7 +25,8 @@ rule train:
     message:
         "Train {wildcards.model} with {wildcards.optimizer} on {wildcards.dataset}, template {wildcards.template}, seed {wildcards.seed}"
     shell:
-        "{JOB_PYTHON} scripts/train.py --spec {params.spec:q}"
+        "{JOB_PYTHON} scripts/launch.py --processes {resources.processes} --nodes {resources.of_nodes} --"
+        " scripts/train.py --spec {params.spec:q}"
         " --run {wildcards.model}.{wildcards.dataset}.{wildcards.template}.{wildcards.optimizer}.s{wildcards.seed}"
         " --model {input.model} --dataset {input.dataset} --validation {input.validation} --out {output}"
-        " --threads {threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime} 2> {log}"
+        " --threads {resources.process_threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime} 2> {log}"

@@ -96,7 +96,9 @@ class Runtime(Section):
     train_threads: Count = 1
     generate_threads: Count = 1
     gpus: Annotated[int, Field(ge=0)] = 0
-    """GPUs of a training, pretraining or generating job."""
+    """GPUs of a training job on each of its nodes, and processes: one each. Pretraining and generating take one of them."""
+    nodes: Count = 1
+    """Nodes of a training job; more than one on Slurm only."""
     micro_batch_tokens: Count = 2048
     """Tokens in one forward pass of the learner."""
     train_minutes: Count = 720

@@ -232,7 +232,7 @@ def train(
             metrics |= update_metrics(updates, passes, reference is not None, objective.correction is not None)
             metrics |= critic_metrics(fits, explained) | measured
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
-            timing = clock.timing(tokens)
+            timing = clock.timing(tokens) | {"processes": world.size}
             if log and progress:
                 log.write(step, metrics, timing)
                 watch.see(step, metrics)

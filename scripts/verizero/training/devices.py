@@ -1,0 +1,84 @@
+"""Which GPU belongs to which job on a machine without a scheduler: one lock a GPU, held until the job's processes have ended."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from verizero.artifacts.errors import UserError
+
+SAY_AFTER_SECONDS = 10.0
+"""Waiting is said once it has lasted so long."""
+
+
+def devices_here() -> list[str]:
+    """The GPUs of this machine by number, or those that CUDA_VISIBLE_DEVICES leaves; none where there is no driver."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    try:
+        done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(number) for number, _ in enumerate(line for line in done.stdout.splitlines() if line.startswith("GPU"))]
+
+
+def claim(devices: Sequence[str], count: int, folder: Path | None = None) -> list[str]:
+    """Take so many devices that no other job holds, and wait until there are enough.
+
+    Either all are taken or none, so that two jobs never hold half of what the other needs. The locks are open files that the
+    program inherits and its processes after it; the system ends them with the last of these, also after kill -9.
+
+    Args:
+        folder: where the locks are; by default one for this user and machine.
+
+    Raises:
+        UserError: the machine has fewer.
+    """
+    if count > len(devices):
+        raise UserError(
+            f"{count} GPUs are asked for, but there are {len(devices)} here ({', '.join(devices)}); lower `runtime.gpus`, or widen "
+            "CUDA_VISIBLE_DEVICES"
+        )
+    place = folder or Path(tempfile.gettempdir()) / f"verizero-gpus-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    begin, said = time.monotonic(), False
+    while True:
+        held = _free(devices, count, place)
+        if len(held) == count:
+            return list(held)
+        for descriptor in held.values():
+            os.close(descriptor)
+        if not said and time.monotonic() - begin > SAY_AFTER_SECONDS:
+            said = True
+            print(
+                f"waiting for {count} of the GPUs {', '.join(devices)}, which other jobs hold",
+                file=sys.stderr,
+                flush=True,
+            )
+        time.sleep(0.5)
+
+
+def _free(devices: Sequence[str], count: int, place: Path) -> dict[str, int]:
+    """The first devices that could be locked, at most `count`, with their open locks; one job at a time looks."""
+    held: dict[str, int] = {}
+    with (place / "looking").open("w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        for device in devices:
+            if len(held) == count:
+                break
+            descriptor = os.open(place / f"{device.replace('/', '-')}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+                continue
+            os.set_inheritable(descriptor, True)
+            held[device] = descriptor
+    return held

@@ -1,0 +1,163 @@
+"""How a program gets its processes and its GPUs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from verizero.artifacts.errors import UserError
+from verizero.training import launcher
+from verizero.training.devices import claim, devices_here
+from verizero.training.launcher import command_of, first_node
+
+LAUNCH = Path(__file__).parents[2] / "scripts" / "launch.py"
+SLURM = {"SLURM_JOB_ID": "1234"}
+HOLD = """
+import sys; sys.path.insert(0, {scripts!r})
+from pathlib import Path
+from verizero.training.devices import claim
+import os
+print(",".join(claim({devices!r}, {count}, Path({folder!r}))), flush=True)
+os.execvp("sleep", ["sleep", "60"])
+"""
+
+
+def holder(folder, devices, count):
+    """A process that takes devices, becomes another program, and holds them; and what it took."""
+    text = HOLD.format(scripts=str(LAUNCH.parent), devices=devices, count=count, folder=str(folder))
+    process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    return process, process.stdout.readline().strip().split(",")
+
+
+def program(name, folder, said):
+    """A command on the PATH that says something."""
+    file = folder / name
+    file.write_text(f"#!/bin/sh\n{said}\n")
+    file.chmod(0o755)
+
+
+def test_one_process_is_plain_python():
+    assert command_of(["train.py", "--run", "r"], 1, 1, {}) == [sys.executable, "train.py", "--run", "r"]
+
+
+def test_several_processes_of_one_node_need_no_port():
+    found = command_of(["train.py", "--run", "r"], 8, 1, {})
+    assert found[3:] == ["--standalone", "--nproc-per-node=8", "--", "train.py", "--run", "r"]
+
+
+def test_several_nodes_have_a_torchrun_each_that_meet_at_the_first(monkeypatch):
+    monkeypatch.setattr(launcher, "first_node", lambda job: f"node-of-{job}")
+    found = command_of(["train.py"], 8, 2, SLURM)
+    assert found[:5] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
+    assert "--nnodes=2" in found and "--nproc-per-node=8" in found and "--rdzv-id=1234" in found
+    assert "--rdzv-endpoint=node-of-1234:21234" in found
+    assert found[-2:] == ["--", "train.py"]
+
+
+def test_slurm_says_which_node_is_the_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    program("scontrol", tmp_path, "echo JobId=$4 NodeList=gpu[07-08] BatchHost=gpu07 NumNodes=2")
+    assert first_node("1234") == "gpu07"
+    program("scontrol", tmp_path, "echo JobId=$4")
+    with pytest.raises(UserError, match="names no BatchHost"):
+        first_node("1234")
+    program("scontrol", tmp_path, "exit 1")
+    with pytest.raises(UserError, match="does not say which node is the first"):
+        first_node("1234")
+
+
+def test_two_jobs_never_hold_the_same_device(tmp_path):
+    first, taken = holder(tmp_path, ["0", "1", "2"], 2)
+    second, other = holder(tmp_path, ["0", "1", "2"], 1)
+    try:
+        assert (taken, other) == (["0", "1"], ["2"])
+    finally:
+        first.kill()
+        first.wait()
+    assert claim(["0", "1", "2"], 2, tmp_path) == ["0", "1"]  # a killed job holds nothing any more
+    second.kill()
+    second.wait()
+
+
+def test_a_job_waits_for_all_its_devices_and_takes_none_meanwhile(tmp_path):
+    first, _ = holder(tmp_path, ["0", "1"], 1)
+    waiting = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            HOLD.format(scripts=str(LAUNCH.parent), devices=["0", "1"], count=2, folder=str(tmp_path)),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1.5)
+    third, other = holder(tmp_path, ["1"], 1)
+    assert other == ["1"]
+    for process in (first, third):
+        process.kill()
+        process.wait()
+    assert waiting.stdout and waiting.stdout.readline().strip() == "0,1"
+    waiting.kill()
+    waiting.wait()
+
+
+def test_more_devices_than_there_are_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="8 GPUs are asked for, but there are 2 here"):
+        claim(["0", "1"], 8, tmp_path)
+
+
+def test_the_devices_are_those_that_the_user_leaves(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
+    assert devices_here() == ["3", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert devices_here() == []
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert devices_here() == []
+    program("nvidia-smi", tmp_path, "echo 'GPU 0: NVIDIA H100 (UUID: GPU-1)'; echo 'GPU 1: NVIDIA H100 (UUID: GPU-2)'")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    assert devices_here() == ["0", "1"]
+
+
+def launched(*words, **environment):
+    own = {**os.environ, **environment}
+    own.pop("SLURM_JOB_ID", None)
+    return subprocess.run(
+        [sys.executable, LAUNCH, *words], env=own | environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_program_sees_its_arguments_and_its_devices(tmp_path):
+    script = tmp_path / "say.py"
+    script.write_text("import os, sys; print(sys.argv[1:], os.environ['CUDA_VISIBLE_DEVICES'])")
+    environment = {"CUDA_VISIBLE_DEVICES": "4,7", "TMPDIR": str(tmp_path)}
+    done = launched("--", str(script), "--run", "a b", **environment)
+    assert done.stdout == "['--run', 'a b'] 4\n", done.stderr
+
+
+def test_under_slurm_the_devices_are_slurms(tmp_path):
+    script = tmp_path / "say.py"
+    script.write_text("import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
+    done = launched("--", str(script), CUDA_VISIBLE_DEVICES="4,7", SLURM_JOB_ID="1", TMPDIR=str(tmp_path))
+    assert done.stdout == "4,7\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--processes", "2"), "behind `--` must stand a program"),
+        (("--processes", "0", "--", "x.py"), "both must be at least 1"),
+        (("--nodes", "2", "--", "x.py"), "which only a Slurm job has"),
+    ],
+)
+def test_a_mistake_is_one_sentence(words, said):
+    done = launched(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
