@@ -51,10 +51,15 @@ def knob(name):
     return getattr(PLAN.config.runtime, name)
 
 
-def several_nodes():
-    """What the Slurm plugin needs to know of a job that starts its own tasks, one a node; of no other job."""
-    nodes = knob("nodes")
-    return {"nodes": nodes, "mpi": "srun", "tasks": nodes, "tasks_per_gpu": 0} if nodes > 1 else {}
+def placement():
+    """What the Slurm plugin needs to know of a training beside its GPUs.
+
+    Several GPUs without a number of nodes may be anywhere. On several nodes the job starts its own tasks, one on each.
+    """
+    gpus, nodes = knob("gpus"), knob("nodes")
+    if nodes > 1:
+        return {"nodes": nodes, "mpi": "srun", "tasks": nodes, "tasks_per_gpu": 0}
+    return {"nodes": 1} if gpus > 1 else {}
 
 
 def one_of(names):

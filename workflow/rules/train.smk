@@ -11,7 +11,7 @@ rule train:
         "results/benchmarks/train/{model}.{dataset}.{template}.{optimizer}.s{seed}.jsonl"
     threads: knob("train_threads") * max(1, knob("gpus"))
     resources:
-        **several_nodes(),
+        **placement(),
         gpu=knob("gpus") * knob("nodes"),
         processes=max(1, knob("gpus")),
         of_nodes=knob("nodes"),

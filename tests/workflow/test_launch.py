@@ -1,0 +1,73 @@
+"""What a training asks Slurm for, and what it starts, by `runtime.gpus` and `runtime.nodes`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from checkout import Checkout, copy_checkout, fake_job_python
+from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+from snakemake_executor_plugin_slurm.utils import set_gres_string
+
+RUN = "results/runs/tiny.sums.plain.grpo-toy.s1/manifest.json"
+PARAMS = {"run_uuid": "r", "slurm_logfile": "l", "comment_str": "c", "account": "", "partition": "", "workdir": "w"}
+
+
+class Resources(dict[str, object]):
+    """As the plugin reads a job's."""
+
+    __getattr__ = dict.__getitem__
+
+
+class Job:
+    """As far as the plugin reads one."""
+
+    def __init__(self, said: str) -> None:
+        [line] = re.findall(r"^    resources: (.*)$", said, re.MULTILINE)
+        pairs = (pair.split("=", 1) for pair in line.split(", "))
+        self.resources = Resources({name: int(value) if value.isdigit() else value for name, value in pairs})
+        self.threads = int(next(iter(re.findall(r"^    threads: (\d+)$", said, re.MULTILINE)), 1))
+
+    def is_group(self) -> bool:
+        return False
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """The demo study, of which only one training is left to do."""
+    folder = tmp_path_factory.mktemp("launch")
+    checkout = copy_checkout(folder / "checkout", fake_job_python(folder))
+    made = ("results/models/tiny/manifest.json", "results/datasets/sums/manifest.json")
+    checkout.snakemake("--cores", "2", "--config", "tracking={enabled: false}", "--", *made)
+    rules = checkout.root / "workflow" / "rules" / "train.smk"  # Snakemake shows a job's resources or its message
+    rules.write_text(re.sub(r"    message:\n.*\n", "", rules.read_text(encoding="utf-8")), encoding="utf-8")
+    return checkout
+
+
+@pytest.mark.parametrize(
+    ("runtime", "asked", "started"),
+    [
+        ("{gpus: 0}", set(), "--processes 1 --nodes 1"),
+        ("{gpus: 1}", {"--gpus=1"}, "--processes 1 --nodes 1"),
+        ("{gpus: 8, train_threads: 4}", {"--gpus=8", "--nodes=1", "--cpus-per-task=32"}, "--processes 8 --nodes 1"),
+        ("{gpus: 8, nodes: 2}", {"--gpus=16", "--nodes=2", "--ntasks=2"}, "--processes 8 --nodes 2"),
+    ],
+)
+def test_gpus_and_nodes_are_what_slurm_is_asked_for_and_what_is_started(
+    checkout: Checkout, runtime: str, asked: set[str], started: str
+) -> None:
+    done = checkout.snakemake(
+        "-n", "-p", "--cores", "64", "--config", "tracking={enabled: false}", f"runtime={runtime}", "--", RUN
+    )
+    job = Job(done.stdout)
+    line = f"{get_submit_command(job, PARAMS)} {set_gres_string(job)}".split()
+    words = {word for word in line if word.startswith(("--gpus", "--nodes", "--ntasks", "--cpus-per-task"))}
+    assert asked <= words
+    assert (
+        not {word.split("=")[0] for word in words}
+        - {word.split("=")[0] for word in asked}
+        - {"--cpus-per-task", "--ntasks"}
+    )
+    assert f"scripts/launch.py {started} -- scripts/train.py" in done.stdout
+    assert Path(RUN).parent.name in done.stdout
