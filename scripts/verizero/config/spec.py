@@ -16,7 +16,7 @@ from verizero.config.model import Count, Name, Section, frozen_defaults
 from verizero.config.optimizers import Optimizer, Template
 from verizero.config.registry import Registry
 from verizero.config.sources import Benchmark, Model, ModelSource, Pretrained, Protocol
-from verizero.config.study import Study, Validation
+from verizero.config.study import Study, Validation, ValidationRule
 
 S = TypeVar("S", bound=Section)
 
@@ -44,16 +44,11 @@ class DatasetSpec(Section):
     problems: Benchmark
 
 
-class ValidationSpec(Section):
-    """How a run is measured while it trains; the benchmark is an input."""
+class ValidationSpec(ValidationRule):
+    """How a run is measured while it trains; the benchmark is an input too."""
 
     benchmark: Name
     protocol: Protocol
-    every: Count
-    problems: Count | None = None
-    samples: Count = 1
-    grader: Name = "verizero"
-    keep_best: bool = False
 
 
 class TrainSpec(Section):
@@ -218,8 +213,8 @@ def train_spec(registry: Registry, run: Run, validation: Validation | None = Non
 
 
 def _validation_spec(registry: Registry, how: Validation) -> ValidationSpec:
-    same = {key: getattr(how, key) for key in ("benchmark", "every", "problems", "samples", "grader", "keep_best")}
-    return ValidationSpec(protocol=registry.protocols[how.protocol], **same)
+    rule = {key: getattr(how, key) for key in ValidationRule.model_fields}
+    return ValidationSpec(benchmark=how.benchmark, protocol=registry.protocols[how.protocol], **rule)
 
 
 def generate_spec(registry: Registry, subject: Subject, suite_name: str) -> GenerateSpec:

@@ -20,15 +20,9 @@ class Evaluation(Section):
     """The rule by which checkpoints are chosen; `all` are those that the optimizer keeps, `best` is the validation's."""
 
 
-class Validation(Section):
-    """A benchmark that each run is measured on while it trains. It changes no weight.
+class ValidationRule(Section):
+    """How often a run is measured while it trains, on how much, and whether that chooses a checkpoint."""
 
-    Its problems must be no training problems and, where it chooses a checkpoint, none that the study evaluates on: both are
-    different choices by the same numbers otherwise.
-    """
-
-    benchmark: Name
-    protocol: Name
     every: Count
     """Steps from one measurement to the next; the last step has one too."""
     problems: Count | None = None
@@ -38,6 +32,16 @@ class Validation(Section):
     grader: GraderName = "verizero"
     keep_best: bool = False
     """Keep the weights of the step whose share of right answers is highest; the earliest of equals."""
+
+
+class Validation(ValidationRule):
+    """A benchmark that each run is measured on while it trains. It changes no weight.
+
+    None of its problems may be a training problem. Where it chooses a checkpoint, the study may not report it.
+    """
+
+    benchmark: Name
+    protocol: Name
 
 
 class Study(Section):

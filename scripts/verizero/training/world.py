@@ -66,7 +66,7 @@ class World:
         return box[0]
 
     def wait(self) -> None:
-        """Go on when every rank is here."""
+        """Block until all ranks arrive."""
         if self.size > 1:
             dist.barrier()
 
