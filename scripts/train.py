@@ -85,7 +85,7 @@ def main() -> int:
     options = arguments()
     spec, plain = read_spec(TrainSpec, options.spec)
     if options.dry:
-        print(recipe_text(spec.optimizer), end="")
+        print(recipe_text(spec.optimizer, spec.validation), end="")
         return 0
     folder = open_artifact(options.model)[1]
     problems_folder = open_artifact(options.dataset)[1]

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from verizero.artifacts.errors import UserError
+from verizero.config.describe import recipe_text
 from verizero.config.expansion import Subject, parse_run, parse_subject, time_of
 from verizero.config.plan import Plan
+from verizero.config.spec import TrainSpec, read_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "tiny.sums.plain.grpo-toy.s1"
@@ -57,6 +59,17 @@ def test_the_spec_of_a_run_holds_the_protocol_and_not_what_is_default(study) -> 
         "protocol": {"max_tokens": 128, "temperature": 0.0},
     }
     assert "validation" not in json.loads(study().stage_spec("train", RUN))
+
+
+def test_a_dry_run_names_the_validation(study) -> None:
+    spec = read_spec(TrainSpec, study(VALIDATION + "  keep_best: true\n").stage_spec("train", RUN))[0]
+    [line] = [
+        line for line in recipe_text(spec.optimizer, spec.validation).splitlines() if line.startswith("validation")
+    ]
+    assert line.endswith(
+        "32 problems of sums-validation × 1 every 20 steps and after the last, temperature 0, graded by verizero; the best weights are kept"
+    )
+    assert "validation" not in recipe_text(spec.optimizer)
 
 
 def test_a_run_reads_the_benchmark_and_the_study_makes_it(study) -> None:

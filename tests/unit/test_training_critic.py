@@ -94,14 +94,17 @@ def test_a_new_critic_expects_nothing_and_its_head_can_learn():
     assert float(model.head.weight.grad.abs().sum()) > 0
 
 
-@pytest.mark.parametrize("micro_batch_tokens", [4096, 1])
-@pytest.mark.parametrize("zero_stage", [1, 3])
-def test_an_update_is_that_of_plain_autograd(world, zero_stage, micro_batch_tokens):
+@pytest.mark.parametrize(
+    ("zero_stage", "micro_batch_tokens", "gradient_checkpointing"),
+    [(1, 4096, False), (1, 1, False), (3, 4096, False), (3, 1, False), (1, 4096, True)],
+)
+def test_an_update_is_that_of_plain_autograd(world, zero_stage, micro_batch_tokens, gradient_checkpointing):
     plain = ValueModel(policy().float())
     loss = plain_loss(plain)
     loss.backward()
     norm = float(torch.nn.utils.get_total_norm([p.grad for p in plain.parameters() if p.grad is not None]))
-    critic = Critic(policy(), settings(zero_stage=zero_stage), HOW, world, micro_batch_tokens)
+    how = settings(zero_stage=zero_stage, gradient_checkpointing=gradient_checkpointing)
+    critic = Critic(policy(), how, HOW, world, micro_batch_tokens)
     for _ in range(2):  # nothing of the first update is left in the second
         update = critic.update(rows(), 0.0)
         assert update.loss == pytest.approx(loss.item(), rel=1e-5)

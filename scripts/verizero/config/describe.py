@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from verizero.config.axes import Advantage, Critic, Surrogate, Weight
 from verizero.config.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from verizero.config.spec import ValidationSpec
 
 
 def axes_of(recipe: Optimizer) -> dict[str, str]:
@@ -18,7 +23,7 @@ def axes_of(recipe: Optimizer) -> dict[str, str]:
     }
 
 
-def recipe_text(recipe: Optimizer) -> str:
+def recipe_text(recipe: Optimizer, validation: ValidationSpec | None = None) -> str:
     """What a run does, for reading before it is started: its axes, and how much it samples and trains."""
     rollout, completions = recipe.rollout, recipe.rollout.prompts * recipe.rollout.samples
     lines = axes_of(recipe) | {
@@ -33,12 +38,19 @@ def recipe_text(recipe: Optimizer) -> str:
         ),
         "reference policy": "held in memory beside the learner" if recipe.kl.coefficient else "not needed",
         "steps": _steps(recipe),
+        **({"validation": _validation(validation)} if validation else {}),
         "completions in all": f"{recipe.steps * completions:,}",
         "tokens in all": f"at most {recipe.steps * completions * rollout.max_tokens:,} sampled",
         "updates in all": f"{recipe.updates:,}, each on {completions // recipe.updates_per_rollout} completions",
     }
     width = max(map(len, lines))
     return "".join(f"{name:<{width}}  {value}\n" for name, value in lines.items())
+
+
+def _validation(how: ValidationSpec) -> str:
+    problems = f"{how.problems} problems" if how.problems else "all problems"
+    text = f"{problems} of {how.benchmark} × {how.samples} every {how.every} steps and after the last, temperature {how.protocol.temperature:g}, "
+    return f"{text}graded by {how.grader}" + ("; the best weights are kept" if how.keep_best else "")
 
 
 def _steps(recipe: Optimizer) -> str:
