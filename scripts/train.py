@@ -121,7 +121,8 @@ def main() -> int:
     if spec.validation:
         benchmark = read_problems(open_artifact(options.validation[0])[1] / "problems.jsonl")
         require_unseen(benchmark, problems)
-        validation = validation_of(spec.validation, benchmark, spec.template, folder, spec.optimizer.steps)
+        begin = spec.optimizer.critic.pretraining_steps if spec.optimizer.critic else 0
+        validation = validation_of(spec.validation, benchmark, spec.template, folder, spec.optimizer.steps, begin)
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
     runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds)
     complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print, validation)

@@ -115,7 +115,7 @@ def test_a_critic_that_is_trained_alone_leaves_the_policy_as_it_is(run, inputs):
     from safetensors.torch import load_file
 
     critic = {"learning_rate": 3e-3, "pretraining_steps": 2}
-    events, final = run(steps=3, checkpoints=[2], **PPO | {"critic": critic})
+    events, final = run(steps=3, checkpoints_every=2, **PPO | {"critic": critic})
     base = load_file(inputs[0].parent / "payload" / "model.safetensors")
     assert metrics(events, "loss")[:2] == [None, None]
     assert metrics(events, "trained_tokens")[:2] == [0, 0]
@@ -123,6 +123,21 @@ def test_a_critic_that_is_trained_alone_leaves_the_policy_as_it_is(run, inputs):
     assert any(not torch.equal(final[name], tensor) for name, tensor in base.items())
     kept = load_file(run.folder / "kept" / "step-2" / "model.safetensors")
     assert all(torch.equal(kept[name], tensor) for name, tensor in base.items())
+
+
+def test_a_step_without_a_response_that_enters_stops_no_run_with_a_critic(run):
+    everything_earns_one = {"rule": "random", "probability": 1.0, "truncated": "graded"}
+    events, _ = run(reward=everything_earns_one, selection={"zero_variance": "skipped"}, steps=2, **PPO)
+    assert metrics(events, "grad_norm") == [0.0, 0.0]
+    assert metrics(events, "explained_variance") == [None, None]
+
+
+@pytest.mark.parametrize("zero_stage", [1, 3])
+def test_a_critic_that_is_trained_alone_goes_on_with_another_number_of_processes(run, zero_stage):
+    changes = PPO | {"critic": {"learning_rate": 3e-3, "pretraining_steps": 2}, "zero_stage": zero_stage, "steps": 3}
+    whole = run("whole", checkpoints=[], **changes)
+    resumed = run("resumed", interrupted="of two processes", checkpoints=[], **changes)
+    assert_alike(whole, resumed)
 
 
 def test_imitation_alone_makes_right_responses_likelier(run):

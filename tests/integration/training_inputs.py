@@ -54,14 +54,14 @@ def run_of(
     scratch: Path,
     world: World,
     micro_batch_tokens: int = 512,
-    interrupted: bool = False,
+    interrupted: bool | str = False,
     validation: Any = None,
     **changes: Any,
 ) -> Any:
     """Train in this process: the events, and the kept weights of the last step.
 
     Args:
-        interrupted: stop after the first step and go on from the saved state.
+        interrupted: stop after the first step and go on from the saved state; `of two processes` as if two had saved it.
         validation: what the run is measured on.
     """
     from verizero.training import loop
@@ -77,6 +77,9 @@ def run_of(
     given = (spec, folder, prompts, checkpoints, world)
     if interrupted:
         assert not loop.train(*given, StopRequest(minutes=0), runtime, validation=validation)
+    if interrupted == "of two processes":  # a state of one says that it was saved by two
+        file = scratch / "state" / "step-1" / "files.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "processes": 2}))
     assert loop.train(*given, StopRequest(), runtime, validation=validation)
     return finished(scratch, spec.optimizer.steps)
 

@@ -111,6 +111,18 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
         CRITIC | {"schedule": "linear", "critic": {"learning_rate": 1e-6, "warmup_steps": 20}},
         ["critic.warmup_steps is 20", "20 updates"],
     ),
+    "imitation of nothing": (
+        {"imitation_coefficient": 0.1, "reward": {"rule": "random", "probability": 0.5}},
+        ["imitation_coefficient is 0.1", "`random`"],
+    ),
+    "a checkpoint of the base model": (
+        CRITIC | {"checkpoints": [2, 5], "critic": {"learning_rate": 1e-6, "pretraining_steps": 3}},
+        ["checkpoints has 2", "pretraining_steps 3"],
+    ),
+    "a value clip that holds nothing": (
+        CRITIC | {"updates_per_rollout": 1, "critic": {"learning_rate": 1e-6, "value_clip": 0.2}},
+        ["critic.value_clip is 0.2", "one update per rollout"],
+    ),
     "sides of tokens": (CRITIC | {"weight": {"kind": "balanced"}}, ["`balanced`", "`gae`"]),
     "discount of nothing": ({"advantage": {"baseline": "none", "discount": 0.9}}, ["discount is 0.9", "`returns`"]),
     "sign of other rewards": (

@@ -12,6 +12,8 @@ from verizero.artifacts.errors import UserError
 from verizero.config.describe import recipe_text
 from verizero.config.expansion import Subject, parse_run, parse_subject, time_of
 from verizero.config.plan import Plan
+from verizero.config.registry import _may_share, load_registry
+from verizero.config.sources import Selection
 from verizero.config.spec import TrainSpec, read_spec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +61,32 @@ def test_the_spec_of_a_run_holds_the_protocol_and_not_what_is_default(study) -> 
         "protocol": {"max_tokens": 128, "temperature": 0.0},
     }
     assert "validation" not in json.loads(study().stage_spec("train", RUN))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [
+        ("sums-id", "sums-id", True),
+        ("sums-id", "sums-ood", False),
+        ("math500-50", "math500", True),
+        ("gsm8k-100", "gsm8k", True),
+        ("math500", "gsm8k", False),
+        ("asdiv-probe", "asdiv-heldout", True),
+    ],
+)
+def test_benchmarks_of_one_source_may_share_problems(one: str, other: str, may: bool) -> None:
+    benchmarks = load_registry(ROOT / "config").benchmarks
+    assert _may_share(benchmarks[one], benchmarks[other]) == may
+    assert _may_share(benchmarks[other], benchmarks[one]) == may
+
+
+def test_disjoint_shares_of_a_source_share_no_problem() -> None:
+    whole = load_registry(ROOT / "config").benchmarks["sums-id"]
+    parts = [
+        whole.model_copy(update={"select": Selection(rule="share", seed=seed, low=low, high=high)})
+        for seed, low, high in ((1, 0.0, 0.4), (1, 0.4, 1.0), (2, 0.4, 1.0))
+    ]
+    assert [_may_share(parts[0], other) for other in parts] == [True, False, True]
 
 
 def test_a_dry_run_names_the_validation(study) -> None:
@@ -109,7 +137,12 @@ def test_best_is_a_step_after_every_other() -> None:
         (
             VALIDATION.replace("sums-validation", "sums-id") + "  keep_best: true\n",
             "best",
-            ["validation.benchmark `sums-id`", "reported by evaluation.suites"],
+            ["validation.benchmark `sums-id`", "suite `toy` reports", "the same source"],
+        ),
+        (
+            VALIDATION.replace("every: 20", "every: 120") + "  keep_best: true\n",
+            "best",
+            ["validation.every is 120", "`grpo-toy` has 120 steps"],
         ),
         (VALIDATION.replace("sums-validation", "sums-validatoin"), "last", ["did you mean `sums-validation`?"]),
         (VALIDATION.replace("greedy-toy", "greedy-tyo"), "last", ["validation.protocol", "did you mean `greedy-toy`?"]),

@@ -117,9 +117,9 @@ def test_ranks_cannot_change_a_whitening(rows, data):
     torch.testing.assert_close(torch.cat(parts), whole)
 
 
-def test_a_single_token_cannot_be_whitened():
-    with pytest.raises(ValueError, match="at least two"):
-        whitened([torch.ones(1)])
+def test_fewer_than_two_tokens_have_no_spread_and_stop_no_run():
+    assert [value.tolist() for value in whitened([torch.ones(1)])] == [[0.0]]
+    assert whitened([]) == []
 
 
 def test_reinforce_pp_whitens_the_returns_of_reward_and_divergence():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -78,6 +79,8 @@ def test_imitation_is_shared_by_the_tokens_of_right_responses_that_enter():
     assert imitation_of([0, 1, 2], STEP, EVERYTHING, 0.1) == pytest.approx({0: 0.1 / 14, 1: 0.0, 2: 0.1 / 14})
     without_the_first = torch.tensor([False, True, True, True])
     assert imitation_of([0, 1, 2], STEP, without_the_first, 0.1) == pytest.approx({0: 0.0, 1: 0.0, 2: 0.1 / 4})
+    rambling = replace(STEP, rows=[replace(STEP.rows[0], truncated=True), *STEP.rows[1:]])
+    assert imitation_of([0, 2], rambling, EVERYTHING, 0.1, truncated=False) == pytest.approx({0: 0.0, 2: 0.1 / 4})
     assert imitation_of([1], STEP, EVERYTHING, 0.1) == {1: 0.0}
     assert imitation_of([0, 2], STEP, EVERYTHING, 0.0) == {0: 0.0, 2: 0.0}
 

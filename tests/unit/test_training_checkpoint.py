@@ -99,7 +99,9 @@ def of_eight_processes(scratch):
 
 def test_a_state_of_another_number_of_processes_is_rewritten_and_loaded_as_such(tmp_path, monkeypatch):
     of_eight_processes(tmp_path)
-    monkeypatch.setattr(checkpoint, "rewrite", lambda saved, target: shutil.copytree(saved, target))
+    monkeypatch.setattr(
+        checkpoint, "rewrite", lambda saved, target, _: shutil.copytree(saved, target, dirs_exist_ok=True)
+    )
     loaded, said = [], []
     step = Checkpoints(tmp_path, ALONE).resume(
         lambda folder, universal: loaded.append((folder.name, universal)), said.append

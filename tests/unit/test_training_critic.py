@@ -21,7 +21,7 @@ from verizero.training.batches import padded  # noqa: E402
 from verizero.training.critic import Critic, ValueRow  # noqa: E402
 from verizero.training.rollouts import Response  # noqa: E402
 
-HOW = Settings(learning_rate=1e-3, value_clip=0.2)
+HOW = Settings(learning_rate=1e-3, value_clip=0.2, updates_per_rollout=2)
 
 
 def settings(**changes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from verizero.artifacts.errors import UserError
 from verizero.training import launcher
-from verizero.training.devices import claim, devices_here
+from verizero.training.devices import HELD, _free, claim, devices_here
 from verizero.training.launcher import command_of, first_node
 
 LAUNCH = Path(__file__).parents[2] / "scripts" / "launch.py"
@@ -42,13 +43,20 @@ def program(name, folder, said):
     file.chmod(0o755)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_held_afterwards(monkeypatch):
+    """`claim` says in the environment what it holds."""
+    monkeypatch.setenv(HELD, "")
+
+
 def test_one_process_is_plain_python():
     assert command_of(["train.py", "--run", "r"], 1, 1, {}) == [sys.executable, "train.py", "--run", "r"]
 
 
 def test_several_processes_of_one_node_need_no_port():
     found = command_of(["train.py", "--run", "r"], 8, 1, {})
-    assert found[3:] == ["--standalone", "--nproc-per-node=8", "--", "train.py", "--run", "r"]
+    assert found[3:5] == ["--signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1", "--shutdown-timeout=55"]
+    assert found[5:] == ["--standalone", "--nproc-per-node=8", "--", "train.py", "--run", "r"]
 
 
 def test_several_nodes_have_a_torchrun_each_that_meet_at_the_first(monkeypatch):
@@ -115,8 +123,11 @@ def test_more_devices_than_there_are_is_one_sentence(tmp_path):
 def test_the_devices_are_those_that_the_user_leaves(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
     assert devices_here() == ["3", "5"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert devices_here() == []
+    for nothing in ("", "-1", "-1,0", "none"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", nothing)
+        assert devices_here() == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8f,1,-1,2")
+    assert devices_here() == ["GPU-8f", "1"]
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert devices_here() == []
@@ -141,18 +152,77 @@ def test_the_program_sees_its_arguments_and_its_devices(tmp_path):
     assert done.stdout == "['--run', 'a b'] 4\n", done.stderr
 
 
-def test_under_slurm_the_devices_are_slurms(tmp_path):
+@pytest.mark.parametrize(
+    ("processes", "slurm", "seen"),
+    [("1", {"SLURM_JOB_ID": "1"}, "4"), ("0", {}, ""), ("0", {"SLURM_JOB_ID": "1"}, "")],
+    ids=["fewer processes than Slurm gave GPUs", "none", "none under Slurm"],
+)
+def test_a_job_sees_no_more_devices_than_it_has_processes(tmp_path, processes, slurm, seen):
     script = tmp_path / "say.py"
     script.write_text("import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
-    done = launched("--", str(script), CUDA_VISIBLE_DEVICES="4,7", SLURM_JOB_ID="1", TMPDIR=str(tmp_path))
-    assert done.stdout == "4,7\n", done.stderr
+    environment = {"CUDA_VISIBLE_DEVICES": "4,7", "TMPDIR": str(tmp_path), **slurm}
+    assert launched("--processes", processes, "--", str(script), **environment).stdout == f"{seen}\n"
+
+
+WORKER = """
+import os, signal, sys, time
+sys.path.insert(0, {scripts!r})
+from verizero.training.devices import hold
+hold()
+rank = os.environ["RANK"]
+def note(number, frame):
+    open({folder!r} + "/signal-" + rank, "w").write(signal.Signals(number).name)
+    raise SystemExit(75)
+signal.signal(signal.SIGUSR1, note)
+signal.signal(signal.SIGTERM, note)
+open({folder!r} + "/there-" + rank, "w").close()
+time.sleep(120)
+"""
+
+
+def until(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen within a minute")
+
+
+def free(locks):
+    """How many of two devices nobody holds."""
+    held = _free(["0", "1"], 2, locks)
+    for descriptor in held.values():
+        os.close(descriptor)
+    return len(held)
+
+
+@pytest.mark.slow
+def test_a_signal_reaches_each_process_and_the_devices_are_held_until_they_end(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER.format(scripts=str(LAUNCH.parent), folder=str(tmp_path)))
+    own = {key: value for key, value in os.environ.items() if key != "SLURM_JOB_ID"}
+    environment = own | {"CUDA_VISIBLE_DEVICES": "0,1", "TMPDIR": str(tmp_path)}
+    locks = tmp_path / f"verizero-gpus-{os.getuid()}"
+    for number, word in ((signal.SIGUSR1, "SIGUSR1"), (signal.SIGKILL, None)):
+        for file in [*tmp_path.glob("there-*"), *tmp_path.glob("signal-*")]:
+            file.unlink()
+        process = subprocess.Popen([sys.executable, LAUNCH, "--processes", "2", "--", str(script)], env=environment)
+        until(lambda: len(list(tmp_path.glob("there-*"))) == 2)
+        process.send_signal(number)
+        assert process.wait(60) != 0
+        if word:
+            assert [file.read_text() for file in sorted(tmp_path.glob("signal-*"))] == [word] * 2
+        else:  # nobody told them, so they go on, and nobody else gets their devices
+            assert free(locks) == 0
+            subprocess.run(["pkill", "-KILL", "-f", str(script)], check=True)
+        until(lambda: free(locks) == 2)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--processes", "2"), "behind `--` must stand a program"),
-        (("--processes", "0", "--", "x.py"), "both must be at least 1"),
+        (("--processes", "-1", "--", "x.py"), "they must be at least 0 and 1"),
         (("--nodes", "2", "--", "x.py"), "which only a Slurm job has"),
     ],
 )

@@ -219,6 +219,17 @@ def test_rewards_that_are_equal_for_many_steps_are_said_once_with_what_to_try():
     assert "try easier problems" in sentence
 
 
+def test_where_no_group_is_compared_only_equal_rewards_of_a_whole_step_are_silent():
+    said = []
+    watch = SignalWatch(said.append, grouped=False)
+    for step in range(3 * PATIENCE):  # one sample a prompt: each group is equal, the step is not
+        watch.see(step, silent(wrong=1.0) | {"reward_std": 0.5})
+    assert said == []
+    for step in range(3 * PATIENCE, 4 * PATIENCE):
+        watch.see(step, silent(wrong=1.0) | {"reward_std": 0.0})
+    assert "all rewards of each step were equal" in said[0]
+
+
 def test_problems_that_are_all_solved_ask_for_harder_ones():
     said = []
     watch = SignalWatch(said.append)

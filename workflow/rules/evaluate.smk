@@ -19,7 +19,7 @@ rule generate:
     message:
         "Sample the completions of {wildcards.subject} on the suite {wildcards.suite}"
     shell:
-        "{JOB_PYTHON} scripts/launch.py -- scripts/generate.py --spec {params.spec:q} --subject {wildcards.subject} --suite {wildcards.suite}"
+        "{JOB_PYTHON} scripts/launch.py --processes {resources.gpu} -- scripts/generate.py --spec {params.spec:q} --subject {wildcards.subject} --suite {wildcards.suite}"
         " --policy {input.policy} --benchmark {input.benchmarks} --out {output} --threads {threads} 2> {log}"
 
 

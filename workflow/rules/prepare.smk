@@ -63,5 +63,5 @@ rule pretrain:
     message:
         "Pretrain {wildcards.model}"
     shell:
-        "{JOB_PYTHON} scripts/launch.py -- scripts/pretrain.py --spec {params.spec:q} --name {wildcards.model}"
+        "{JOB_PYTHON} scripts/launch.py --processes {resources.gpu} -- scripts/pretrain.py --spec {params.spec:q} --name {wildcards.model}"
         " --model {input.model} --dataset {input.dataset} --out {output} --threads {threads} 2> {log}"

@@ -13,7 +13,7 @@ rule train:
     resources:
         **placement(),
         gpu=knob("gpus") * knob("nodes"),
-        processes=max(1, knob("gpus")),
+        processes=knob("gpus"),
         of_nodes=knob("nodes"),
         process_threads=knob("train_threads"),
         mem_mb=knob("mem_mb"),

@@ -70,10 +70,19 @@ def _critic(recipe: Optimizer) -> Iterator[str]:
         )
     if critic.pretraining_steps >= recipe.steps:
         yield f"critic.pretraining_steps is {critic.pretraining_steps}, not below steps {recipe.steps}: the policy would never be trained"
+    if early := [step for step in recipe.checkpoints if step <= critic.pretraining_steps]:
+        yield (
+            f"checkpoints has {early[0]}, but until step critic.pretraining_steps {critic.pretraining_steps} the policy is the base model"
+        )
     completions = recipe.rollout.prompts * recipe.rollout.samples
     updates = critic.updates_per_rollout or recipe.updates_per_rollout
     if completions % updates and critic.updates_per_rollout:
         yield f"critic.updates_per_rollout is {updates}, which does not divide the {completions} completions of a step"
+    if critic.value_clip and updates * recipe.epochs_per_rollout == 1:
+        yield (
+            f"critic.value_clip is {critic.value_clip}, but with one update per rollout no value has moved that it could hold; leave it out, "
+            "or raise critic.updates_per_rollout"
+        )
     total = recipe.steps * recipe.epochs_per_rollout * updates
     if recipe.schedule != "constant" and critic.warmup_steps >= total:
         yield (
@@ -95,6 +104,11 @@ def _weight(recipe: Optimizer) -> Iterator[str]:
 
 
 def _reward(recipe: Optimizer) -> Iterator[str]:
+    if recipe.imitation_coefficient and recipe.reward.rule in ("random", "format"):
+        yield (
+            f"imitation_coefficient is {recipe.imitation_coefficient}, which follows the right answers, but reward.rule `{recipe.reward.rule}` "
+            "knows of none; leave one of them out"
+        )
     window = recipe.reward.soft_overlong
     if window is not None and window >= recipe.rollout.max_tokens:
         yield f"reward.soft_overlong is {window}, not below rollout.max_tokens {recipe.rollout.max_tokens}"

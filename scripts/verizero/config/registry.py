@@ -99,12 +99,21 @@ class Registry:
             raise UserError(
                 f"{path}: validation.samples is {how.samples}, but `{how.protocol}` is greedy: they would be equal"
             )
-        reported = {member.benchmark for suite in study.evaluation.suites for member in self.suites[suite].members}
-        if how.keep_best and how.benchmark in reported:
-            raise UserError(
-                f"{path}: validation.benchmark `{how.benchmark}` chooses the checkpoint and is reported by evaluation.suites; "
-                "choose on other problems than those that are reported"
-            )
+        if not how.keep_best:
+            return
+        for suite in study.evaluation.suites:
+            for member in self.suites[suite].members:
+                if _may_share(self.benchmarks[how.benchmark], self.benchmarks[member.benchmark]):
+                    raise UserError(
+                        f"{path}: validation.benchmark `{how.benchmark}` chooses the checkpoint, and `{member.benchmark}`, which suite "
+                        f"`{suite}` reports, is from the same source; choose on other problems than those that are reported"
+                    )
+        for optimizer in study.optimizers:
+            if how.every >= self.optimizers[optimizer].steps:
+                raise UserError(
+                    f"{path}: validation.every is {how.every}, and `{optimizer}` has {self.optimizers[optimizer].steps} steps: the last one alone "
+                    "would be measured, and be the best"
+                )
 
     def _check_lengths(self, path: Path, study: Study) -> None:
         """A completion must fit behind its prompt; that is known before any job."""
@@ -131,6 +140,25 @@ class Registry:
                         f"{path}: optimizer `{optimizer}` wants prompts of up to {rollout.max_prompt_tokens} and completions of up to "
                         f"{rollout.max_tokens} tokens, but model `{name}` has max_model_len {limit}"
                     )
+
+
+def _may_share(one: Benchmark, other: Benchmark) -> bool:
+    """Whether two benchmarks can hold the same problem: they have a source in common, and are no disjoint shares of it."""
+    sources = [{_place(source) for source in (each.source, each.hub) if source} for each in (one, other)]
+    if not sources[0] & sources[1]:
+        return False
+    first, second = one.select, other.select
+    shares = first.rule == second.rule == "share" and first.seed == second.seed
+    return not (shares and (first.high <= second.low or second.high <= first.low))
+
+
+def _place(source: Section) -> str:
+    """What a source's problems follow from: the file or repository, whatever its revision."""
+    plain = source.model_dump()
+    for name in ("sha256", "path", "repo"):
+        if plain.get(name):
+            return f"{plain['kind']}:{plain.get('subset') or ''}:{plain.get('split') or ''}:{plain[name]}"
+    return repr(sorted(plain.items()))
 
 
 def load_registry(root: Path) -> Registry:

@@ -22,13 +22,12 @@ def whitened(
         values: of the tokens of each response that this rank holds.
         sums: adds numbers up over the ranks; called twice by every rank, also by one that holds nothing.
 
-    Raises:
-        ValueError: there are fewer than two tokens in all.
+    Fewer than two tokens in all have no spread; they become 0.
     """
     flat = torch.cat([torch.zeros(0, dtype=torch.float64), *(value.double() for value in values)])
     count, total = sums([float(len(flat)), float(flat.sum())])
-    if count < 2:
-        raise ValueError(f"{int(count)} tokens have no variance; whitening needs at least two")
+    if count < 2:  # on all ranks alike
+        return [torch.zeros_like(value, dtype=torch.float64) for value in values]
     mean = total / count
     [squares] = sums([float(((flat - mean) ** 2).sum())])
     scale = (squares / (count - 1) + epsilon) ** -0.5

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+class ValueHead(nn.Linear):
+    """One number for each hidden state, 0 at the beginning; in float32, whatever the weights are in.
+
+    In bfloat16 values near 1 would be a hundredth apart.
+    """
+
+    def __init__(self, width: int, like: Tensor) -> None:
+        super().__init__(width, 1, device=like.device, dtype=like.dtype)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, states: Float[Tensor, "token width"]) -> Float[Tensor, "token one"]:
+        """In units of the reward."""
+        return nn.functional.linear(states.float(), self.weight.float(), self.bias.float())
+
+
 class ValueModel(nn.Module):
     """A critic that begins as the policy: its decoder, and one output that is 0 everywhere.
 
@@ -26,10 +42,7 @@ class ValueModel(nn.Module):
     def __init__(self, policy: PreTrainedModel) -> None:
         super().__init__()
         self.decoder: Any = policy.get_decoder()
-        weight = next(self.decoder.parameters())
-        self.head = nn.Linear(policy.config.hidden_size, 1, device=weight.device, dtype=weight.dtype)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = ValueHead(policy.config.hidden_size, like=next(self.decoder.parameters()))
 
     def get_decoder(self) -> nn.Module:
         """As transformers' models have it."""
@@ -48,6 +61,6 @@ class ValueModel(nn.Module):
         """The value before each response token, from the tokens before it; 0 elsewhere. In float32, in units of the reward."""
         hidden: Any = hidden_states(self, input_ids, attention_mask)
         positions = response_mask[:, 1:].bool()
-        values = self.head(hidden[:, :-1][positions]).squeeze(-1).float()
+        values = self.head(hidden[:, :-1][positions]).squeeze(-1)
         empty = torch.zeros(input_ids.shape, dtype=torch.float32, device=input_ids.device)
         return empty.masked_scatter(torch.nn.functional.pad(positions, (1, 0)), values)

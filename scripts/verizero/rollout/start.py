@@ -23,6 +23,7 @@ def start_engine(
     threads: int = 1,
     seed: int = 0,
     model: PreTrainedModel | None = None,
+    usual_length: int | None = None,
 ) -> Engine:
     """An engine over the policy in a folder.
 
@@ -32,6 +33,8 @@ def start_engine(
         max_model_len: longest prompt plus completion, in tokens; by default what the model's configuration says.
         threads: CPU threads.
         seed: of the engine itself; completions depend on the seeds given to `generate` alone.
+        usual_length: of prompt plus completion, in tokens, by which `transformers` plans how many it samples at a time; by default
+            `max_model_len`. What is sampled beside the usual then changes no batch of it.
         model: for `transformers`, a live model to sample from when its precision is `dtype`; `update` is then free.
 
     Raises:
@@ -46,11 +49,11 @@ def start_engine(
         return VllmEngine(folder, dtype, length, threads, seed)
     if kind != "transformers":
         raise ValueError(f"there is no engine `{kind}`; choices: transformers, vllm")
-    return _transformers_engine(folder, dtype, length, threads, model)
+    return _transformers_engine(folder, dtype, length, threads, model, usual_length or length)
 
 
 def _transformers_engine(
-    folder: Path, dtype: str, max_model_len: int, threads: int, model: PreTrainedModel | None
+    folder: Path, dtype: str, max_model_len: int, threads: int, model: PreTrainedModel | None, usual_length: int
 ) -> Engine:
     import torch
 
@@ -67,7 +70,7 @@ def _transformers_engine(
     config = model.config
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     per_sequence = (
-        2 * config.num_hidden_layers * config.num_key_value_heads * width * max_model_len * model.dtype.itemsize
+        2 * config.num_hidden_layers * config.num_key_value_heads * width * usual_length * model.dtype.itemsize
     )
     seats = max(1, min(MOST_SEATS, CACHE_BYTES // per_sequence))
     return TransformersEngine(model, tokenizer, end_tokens(folder, tokenizer), max_model_len, seats)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -41,12 +42,18 @@ class Checkpoints:
         self.scratch, self.world = scratch, world
         self.state, self.kept, self.events = scratch / "state", scratch / "kept", scratch / "events.jsonl"
 
-    def resume(self, load: Callable[[Path, bool], object], say: Callable[[str], None] = print) -> int:
+    def resume(
+        self,
+        load: Callable[[Path, bool], object],
+        say: Callable[[str], None] = print,
+        untrained: Callable[[int], Sequence[str]] = lambda step: (),
+    ) -> int:
         """Load the last whole state; the step it was saved after, 0 when there is none.
 
         Args:
             load: takes a folder, and whether it is one for any number of processes.
             say: takes a sentence about a state that was saved by another number of processes.
+            untrained: the modules that have had no update after a step.
 
         Raises:
             UserError: such a state cannot be rewritten for this number.
@@ -57,7 +64,7 @@ class Checkpoints:
         folder = self.state / found
         listing = json.loads((folder / FILES).read_text(encoding="utf-8"))
         if listing["processes"] != self.world.size:
-            self._load_rewritten(folder, load)
+            self._load_rewritten(folder, load, untrained(listing["step"]))
             if self.world.first:
                 say(
                     f"the state after step {listing['step']} was saved by {listing['processes']} processes and goes on with "
@@ -67,17 +74,29 @@ class Checkpoints:
             load(folder, False)
         return int(listing["step"])
 
-    def _load_rewritten(self, folder: Path, load: Callable[[Path, bool], object]) -> None:
-        """Load a state of another number of processes, by way of one for any number, which is removed afterwards."""
-        target, refusal = self.state / ".universal", None
-        if self.world.first:
+    def _load_rewritten(self, folder: Path, load: Callable[[Path, bool], object], untrained: Sequence[str]) -> None:
+        """Load a state of another number of processes, by way of one for any number, which is removed afterwards.
+
+        The first rank rewrites. The others look for its word in a file: a collective would give up on them after minutes, and a
+        large state takes longer. What an earlier attempt has rewritten is used.
+        """
+        target = self.state / ".universal"
+        word = target / "rewritten.json"
+        if self.world.first and _said(word) != {"state": folder.name}:
             shutil.rmtree(target, ignore_errors=True)
+        self.world.wait()
+        if self.world.first and not word.exists():
+            target.mkdir(parents=True)
             try:
-                rewrite(folder, target)
+                rewrite(folder, target, untrained)
+                write_atomic(word, json.dumps({"state": folder.name}))
             except UserError as error:
-                refusal = str(error)
-        if refusal := self.world.from_first(refusal):
-            raise UserError(refusal)
+                write_atomic(word, json.dumps({"refused": str(error)}))
+        while (said := _said(word)) is None:
+            time.sleep(0.5)
+        self.world.wait()
+        if "refused" in said:
+            raise UserError(said["refused"])
         load(target, True)
         self.world.wait()
         if self.world.first:
@@ -163,6 +182,11 @@ class Checkpoints:
         """
         found = sorted(self.state.glob("step-*"), key=lambda folder: -int(folder.name.removeprefix("step-")))
         return next((folder.name for folder in found if whole(folder)), None)
+
+
+def _said(word: Path) -> dict[str, str] | None:
+    """What the first rank wrote; None where there is nothing yet."""
+    return json.loads(word.read_text(encoding="utf-8")) if word.is_file() else None
 
 
 def flush(folder: Path) -> dict[str, int]:

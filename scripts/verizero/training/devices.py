@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,8 @@ from pathlib import Path
 
 from verizero.artifacts.errors import UserError
 
+HELD = "VERIZERO_GPU_LOCKS"
+"""In the environment of a job's processes: the locks of its devices."""
 SAY_AFTER_SECONDS = 10.0
 """Waiting is said once it has lasted so long."""
 
@@ -21,7 +25,9 @@ def devices_here() -> list[str]:
     """The GPUs of this machine by number, or those that CUDA_VISIBLE_DEVICES leaves; none where there is no driver."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip()]
+        names = [name.strip() for name in named.split(",")]
+        # as CUDA reads it: nothing counts behind the first entry that is none, and -1 is the usual way to say none at all
+        return list(itertools.takewhile(lambda name: re.fullmatch(r"\d+|(GPU|MIG)-\S+", name), names))
     try:
         done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
@@ -32,8 +38,9 @@ def devices_here() -> list[str]:
 def claim(devices: Sequence[str], count: int, folder: Path | None = None) -> list[str]:
     """Take so many devices that no other job holds, and wait until there are enough.
 
-    Either all are taken or none, so that two jobs never hold half of what the other needs. The locks are open files that the
-    program inherits and its processes after it; the system ends them with the last of these, also after kill -9.
+    Either all are taken or none, so that two jobs never hold half of what the other needs. The locks are open files. The program
+    that this process becomes inherits them, and processes that it starts take them too (`hold`); the system ends them with the last
+    of these, also after kill -9.
 
     Args:
         folder: where the locks are; by default one for this user and machine.
@@ -52,6 +59,7 @@ def claim(devices: Sequence[str], count: int, folder: Path | None = None) -> lis
     while True:
         held = _free(devices, count, place)
         if len(held) == count:
+            os.environ[HELD] = os.pathsep.join(str(_lock(place, device)) for device in held)
             return list(held)
         for descriptor in held.values():
             os.close(descriptor)
@@ -65,6 +73,16 @@ def claim(devices: Sequence[str], count: int, folder: Path | None = None) -> lis
         time.sleep(0.5)
 
 
+def hold() -> None:
+    """Hold the devices of this job for as long as this process lives: a launcher may end before the processes that it started."""
+    for path in filter(None, os.environ.get(HELD, "").split(os.pathsep)):
+        fcntl.flock(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_SH)
+
+
+def _lock(place: Path, device: str) -> Path:
+    return place / f"{device.replace('/', '-')}.lock"
+
+
 def _free(devices: Sequence[str], count: int, place: Path) -> dict[str, int]:
     """The first devices that could be locked, at most `count`, with their open locks; one job at a time looks."""
     held: dict[str, int] = {}
@@ -73,12 +91,15 @@ def _free(devices: Sequence[str], count: int, place: Path) -> dict[str, int]:
         for device in devices:
             if len(held) == count:
                 break
-            descriptor = os.open(place / f"{device.replace('/', '-')}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(_lock(place, device), os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 os.close(descriptor)
                 continue
+            fcntl.flock(
+                descriptor, fcntl.LOCK_SH
+            )  # others of this job join it; who looks for a free one wants it alone
             os.set_inheritable(descriptor, True)
             held[device] = descriptor
     return held

@@ -11,13 +11,20 @@ from verizero.artifacts.errors import UserError
 
 FIRST_PORT, PORTS = 20_000, 20_000
 """Ports of rendezvous; which one is a function of the job's number, so that two jobs on a node seldom meet."""
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
+TORCHRUN = (
+    *(sys.executable, "-m", "torch.distributed.run"),
+    # Each is passed on to the processes, which save and end. Without SIGUSR1 in the list it would end torchrun alone.
+    "--signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
+    # Then they are killed. As long for those that wait for a process that has died.
+    "--shutdown-timeout=55",
+)
 
 
 def command_of(program: Sequence[str], processes: int, nodes: int, environment: Mapping[str, str]) -> list[str]:
     """Plain Python for one process, `torchrun --standalone` for several, one torchrun a node under srun for several nodes.
 
-    The `--` keeps torchrun from reading the program's own options (`--run` is a prefix of `--run-path`).
+    torchrun's exit code is 1 where its processes end with 75 because their state is saved. The `--` keeps it from reading the
+    program's own options (`--run` is a prefix of `--run-path`).
 
     Args:
         processes: on each node.

@@ -94,12 +94,17 @@ def train(
     frozen = settings.critic.pretraining_steps if settings.critic else 0
     reference = reference_policy(folder, settings, world)
     trained: list[Learner | Critic] = [learner, critic] if critic else [learner]
-    done = checkpoints.resume(lambda state, universal: [one.load(state, universal) for one in trained], warn)
-    reach = max(prompts.longest + rollout.max_tokens, validation.reach if validation else 0)
-    engine = engine_of(learner, folder, reach, runtime, seed)
+    done = checkpoints.resume(
+        lambda state, universal: [one.load(state, universal) for one in trained if (state / one.held.tag).is_dir()],
+        warn,
+        untrained=lambda step: [learner.held.tag] if step <= frozen else [],
+    )
+    own_reach = prompts.longest + rollout.max_tokens
+    reach = max(own_reach, validation.reach if validation else 0)
+    engine = engine_of(learner, folder, reach, own_reach, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
     progress = LiveLine(settings.steps, done) if world.first else None
-    watch = SignalWatch(warn)
+    watch = SignalWatch(warn, settings.advantage.baseline in ("group-mean", "leave-one-out"))
     if log:
         log.keep_through(done)
         for event in log.events():
@@ -163,7 +168,8 @@ def train(
                 weights_of(part, known, advantage.response, enters, settings.weight, rollout.max_tokens)
                 for part in parts
             ]
-            imitated = [imitation_of(part, known, enters, objective.imitation_coefficient) for part in parts]
+            counted = settings.reward.truncated == "graded"
+            imitated = [imitation_of(part, known, enters, objective.imitation_coefficient, counted) for part in parts]
 
             clock.phase("score")  # 7. log-probabilities and entropies before the updates, where they are needed
             mine = {r.number: r for r in responses if enters[r.number]}
@@ -260,16 +266,17 @@ def reference_policy(folder: Path, settings: Optimizer, world: World) -> Any:
     return load_policy(folder, settings.train_dtype)[0].to(world.device).requires_grad_(False)
 
 
-def engine_of(learner: Learner, folder: Path, reach: int, runtime: Runtime, seed: int) -> Engine:
+def engine_of(learner: Learner, folder: Path, reach: int, own_reach: int, runtime: Runtime, seed: int) -> Engine:
     """The engine of this rank; the embedded one samples from the learner's own tensors, unless ZeRO 3 shards them.
 
     Args:
         reach: longest prompt plus completion, in tokens.
+        own_reach: the same without the validation's.
     """
     rollout, rank = learner.settings.rollout, learner.world.rank
     shared = learner.module if learner.settings.zero_stage < 3 else None
     own_seed = derive_seed(seed, "engine", rank) % 2**31
-    return start_engine(rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared)
+    return start_engine(rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared, own_reach)
 
 
 def graded(

@@ -37,6 +37,7 @@ class Validation:
     Attributes:
         problems, prompts: one prompt for each problem, as token ids.
         steps: of the run; the last one is measured whatever `every` says.
+        begin: the policy is the base model until after this step, so nothing is measured.
     """
 
     how: ValidationSpec
@@ -44,6 +45,7 @@ class Validation:
     prompts: list[list[int]]
     stop: tuple[str, ...]
     steps: int
+    begin: int = 0
 
     @property
     def reach(self) -> int:
@@ -52,7 +54,7 @@ class Validation:
 
     def due(self, step: int) -> bool:
         """Whether a step is followed by a measurement."""
-        return step % self.how.every == 0 or step == self.steps
+        return step > self.begin and (step % self.how.every == 0 or step == self.steps)
 
     def measured(self, engine: Engine, grading: GradingPool, world: World) -> Metrics:
         """What the policy that the engine holds says to each problem; all ranks call this together.
@@ -90,7 +92,7 @@ class Validation:
 
 
 def validation_of(
-    how: ValidationSpec, problems: Sequence[Problem], template: Template, folder: Path, steps: int
+    how: ValidationSpec, problems: Sequence[Problem], template: Template, folder: Path, steps: int, begin: int = 0
 ) -> Validation:
     """The problems that a run is measured on: all, or those that come first in the order of SHA-256(id).
 
@@ -106,7 +108,7 @@ def validation_of(
     chosen = sorted(problems, key=lambda problem: hashlib.sha256(problem.id.encode()).digest())[:wanted]
     tokenizer = load_tokenizer(folder)
     prompts = [prompt_token_ids(tokenizer, template, problem.problem) for problem in chosen]
-    found = Validation(how, chosen, prompts, tuple(template.stop), steps)
+    found = Validation(how, chosen, prompts, tuple(template.stop), steps, begin)
     if found.reach > (positions := context_length(folder, None)):
         raise UserError(
             f"the longest prompt of the validation with a completion of {how.protocol.max_tokens} tokens has {found.reach}, but the model "

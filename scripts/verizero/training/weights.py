@@ -37,14 +37,22 @@ def weights_of(
 
 
 def imitation_of(
-    part: Sequence[int], known: Outcomes, entering: Bool[Tensor, " response"], coefficient: float
+    part: Sequence[int],
+    known: Outcomes,
+    entering: Bool[Tensor, " response"],
+    coefficient: float,
+    truncated: bool = True,
 ) -> dict[int, float]:
     """What -log p of each token of an update's responses counts besides: the coefficient over the tokens of all right ones.
 
     It is 0 for wrong responses, and for all where none is right. The mean over the right responses' tokens is VAPO's
     positive-example loss (arXiv 2504.05118).
+
+    Args:
+        truncated: a right response that met the token limit counts as right.
     """
-    right = {number for number in part if coefficient and known.rows[number].correct and bool(entering[number])}
+    rows = {number: known.rows[number] for number in part if coefficient and bool(entering[number])}
+    right = {number for number, row in rows.items() if row.correct and (truncated or not row.truncated)}
     tokens = sum(known.rows[number].length for number in right)
     return {number: coefficient / tokens if number in right else 0.0 for number in part}
 

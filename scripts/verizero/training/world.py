@@ -18,6 +18,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its imports use names that its dependencies have deprecated
     import deepspeed  # reads the environment that was set above
 
+from verizero.training.devices import hold
+
 T = TypeVar("T")
 ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
 """What torchrun would say to a single process; DeepSpeed reads it. Nothing listens on the port."""
@@ -84,6 +86,7 @@ def start_world(threads: int | None = None) -> World:
     Args:
         threads: of torch's CPU operators; None leaves torch's choice.
     """
+    hold()
     if threads:
         torch.set_num_threads(threads)
     cuda = torch.cuda.is_available()
