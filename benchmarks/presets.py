@@ -121,16 +121,16 @@ def run(checkout: Checkout) -> None:
 def result_table(folder: Path, presets: list[str]) -> str:
     """The base model first, then each preset: estimate, and the change from the base model with its interval."""
     tables = folder / "results" / "studies" / "presets" / "tables"
-    main, change = _rows(tables / "main.csv"), _rows(tables / "change.csv")
+    main, changes = _rows(tables / "main.csv"), _rows(tables / "change.csv")
     lines = [["preset", *(f"{heading} | change" for heading in COLUMNS)], ["---"] * (1 + 2 * len(COLUMNS))]
-    base = [_of(main, "", where) for where in COLUMNS.values()]
-    lines.append(["base model", *(f"{_number(row['estimate'])} | " for row in base)])
+    base = [_number(_of(main, "", where)["estimate"], where[2]) for where in COLUMNS.values()]
+    lines.append(["base model", *(f"{estimate} | " for estimate in base)])
     for name in presets:
         cells = []
         for where in COLUMNS.values():
-            after, moved = _of(main, f"{name}-small", where), _of(change, f"{name}-small", where)
-            low, high = _number(moved["ci_low"], signed=True), _number(moved["ci_high"], signed=True)
-            cells.append(f"{_number(after['estimate'])} | {_number(moved['change'], signed=True)} [{low}, {high}]")
+            after, moved = _of(main, f"{name}-small", where), _of(changes, f"{name}-small", where)
+            change, low, high = (_number(moved[column], where[2], "+") for column in ("change", "ci_low", "ci_high"))
+            cells.append(f"{_number(after['estimate'], where[2])} | {change} [{low}, {high}]")
         lines.append([f"`{name}`", *cells])
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
@@ -150,13 +150,9 @@ def _of(rows: list[dict[str, str]], optimizer: str, where: tuple[str, str, str])
     return row
 
 
-def _number(text: str, signed: bool = False) -> str:
-    """Three digits for a share, one for a length; a minus sign that is one."""
-    if not text:
-        return "–"
-    value = float(text)
-    digits = 3 if abs(value) < 1.5 else 1
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+def _number(text: str, metric: str, sign: str = "") -> str:
+    """A length with one digit behind the point, a share with three; a minus sign that is one."""
+    return f"{float(text):{sign}.{1 if 'length' in metric else 3}f}".replace("-", "−") if text else "–"
 
 
 def main() -> None:
