@@ -139,8 +139,8 @@ def test_bfloat16_weights_with_float32_masters_still_learn_small_steps(run):
 def test_an_engine_that_keeps_stale_weights_stops_the_run(run, monkeypatch):
     start = loop.start_engine
 
-    def start_stale(*arguments):
-        engine = start(*arguments[:-1], None)  # a model of its own ...
+    def start_stale(*arguments, **options):
+        engine = start(*arguments[:-1], None, **options)  # a model of its own ...
         engine.update = lambda weights: None  # ... that never hears of new weights
         return engine
 
@@ -152,7 +152,7 @@ def test_an_engine_that_keeps_stale_weights_stops_the_run(run, monkeypatch):
 def test_an_engine_with_weights_of_its_own_gets_the_new_ones(run, monkeypatch):
     start = loop.start_engine
     shared = run("shared", steps=3)
-    monkeypatch.setattr(loop, "start_engine", lambda *arguments: start(*arguments[:-1], None))
+    monkeypatch.setattr(loop, "start_engine", lambda *arguments, **options: start(*arguments[:-1], None, **options))
     assert_alike(shared, run("own", steps=3))
 
 

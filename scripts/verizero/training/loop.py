@@ -276,7 +276,9 @@ def engine_of(learner: Learner, folder: Path, reach: int, own_reach: int, runtim
     rollout, rank = learner.settings.rollout, learner.world.rank
     shared = learner.module if learner.settings.zero_stage < 3 else None
     own_seed = derive_seed(seed, "engine", rank) % 2**31
-    return start_engine(rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared, own_reach)
+    return start_engine(
+        rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared, usual_length=own_reach
+    )
 
 
 def graded(
