@@ -23,33 +23,46 @@ def normalised(text: str) -> str:
 
 @dataclass(frozen=True)
 class Box:
-    """The final box of a text: its content, or None when it is never closed."""
+    """A box of a text: its content, or None when it is never closed.
+
+    Attributes:
+        begin, end: where it stands in the text, command and closing brace included.
+    """
 
     content: str | None
+    begin: int = 0
+    end: int = 0
 
 
-def last_box(text: str) -> Box | None:
-    r"""The `\boxed{...}` or `\fbox{...}` that begins last; None when there is none.
+def boxes(text: str) -> list[Box]:
+    r"""Every `\boxed{...}` and `\fbox{...}` that is in no other complete one, in the order of their beginnings.
 
-    Braces are matched as TeX does: `\{` and `\}` are characters, not braces. A box inside a complete box belongs to the
-    outer one. One pass, linear in the length, from the first box on: a brace that was opened before it is closed after it,
-    or never, and says nothing about it.
+    Braces are matched as TeX does: `\{` and `\}` are characters, not braces. One pass, linear in the length, from the first
+    box on: a brace that was opened before it is closed after it, or never, and says nothing about it.
     """
     if not (first := _BOX_BEGINS.search(text)):
-        return None
-    boxes: list[list[int | None]] = []  # [where the content begins, where it ends], in the order of their beginnings
+        return []
+    spans: list[tuple[int, int, int | None]] = []  # where the command begins, the content begins and ends
     open_braces: list[int | None] = []  # the number of a box; None for a plain brace
     for token in _BOX_TOKEN.finditer(text, first.start()):
         if token[0] == "}":
             if open_braces and (number := open_braces.pop()) is not None:
-                boxes[number][1] = token.start()
+                spans[number] = (*spans[number][:2], token.start())
         elif token[0] == "{":
             open_braces.append(None)
         elif token[0].endswith("{") and len(token[0]) > 2:
-            open_braces.append(len(boxes))
-            boxes.append([token.end(), None])
-    last = boxes[-1][1]
-    if last is None:
-        return Box(None)
-    begin, end = next((begin, end) for begin, end in boxes if end is not None and end >= last)
-    return Box(text[begin:end])
+            open_braces.append(len(spans))
+            spans.append((token.start(), token.end(), None))
+    found: list[Box] = []
+    for start, begin, end in spans:
+        if end is None:
+            found.append(Box(None, start, len(text)))
+        elif not found or found[-1].content is None or start >= found[-1].end:
+            found.append(Box(text[begin:end], start, end + 1))
+    return found
+
+
+def last_box(text: str) -> Box | None:
+    """The box that begins last, or the complete one that it is in; None when there is none."""
+    found = boxes(text)
+    return found[-1] if found else None

@@ -18,6 +18,7 @@ RULES = {
     "unsolved": "the answer is an equation that is still to be solved",
     "symbols": "their letters differ in capitals",
     "order": "one has an order, and the other has none",
+    "clock": "both can be times of day, compared as they stand",
     "ratio": "both are ratios, compared by their proportions",
     "words": "at least one is made of words, compared without regard to case",
     "letter": "both are letters of options",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from verizero.reward.spelled import spelled_number
+
 _SIGNS = {
     "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "π": r"\pi ", "∞": r"\infty ", "°": r"^{\circ}",
     "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∅": r"\emptyset ", "±": r"\pm ", "∓": r"\mp ",
@@ -52,6 +54,19 @@ _REWRITES: list[tuple[re.Pattern[str], str]] = [
         (r"\\langle(?![A-Za-z])", "("),
         (r"\\rangle(?![A-Za-z])", ")"),
         (r"(?<![A-Za-z\\])np\.(?=[a-z])", r"\\"),
+        # infinity, and what does not exist
+        (r"\\(?:text|mathrm)\s*\{\s*(?:(?:[Pp]ositive|[Pp]lus)\s+)?[Ii]nfinity\s*\}", r"\\infty "),
+        (r"\\(?:text|mathrm)\s*\{\s*(?:(?:[Nn]egative|[Mm]inus)\s+|-\s*)[Ii]nfinity\s*\}", r"-\\infty "),
+        (r"^(?:(?:[Pp]ositive|[Pp]lus)\s+|\+\s*)?[Ii]nfinity$", r"\\infty "),
+        (r"^(?:(?:[Nn]egative|[Mm]inus)\s+|-\s*)[Ii]nfinity$", r"-\\infty "),
+        (
+            r"^(?:\\(?:text|mathrm)\s*\{)?\s*(?:DNE|D\.N\.E\.?|[Dd]oes\s*(?:not|n't)\s+exist)\s*\}?$",
+            r"\\text{does not exist}",
+        ),
+        # the natural logarithm
+        (r"\\log_\s*(?:\{\s*e\s*\}|e)(?![A-Za-z^_])", r"\\ln "),
+        # counters, which say nothing of the value; measures (`3米`, `3元`) stay
+        (r"(?<=\d)\s*(?:\\text\s*\{\s*)?[个個只條条张張件名位人次头匹棵朵颗支枝双对组套辆架艘座层页本]\s*\}?$", ""),
         # units
         (r"\\(?:text|mathrm)\s*\{\s*[Aa]\.?\s?[Mm]\.?\s*\}", r"\\text{ am}"),
         (r"\\(?:text|mathrm)\s*\{\s*[Pp]\.?\s?[Mm]\.?\s*\}", r"\\text{ pm}"),
@@ -79,6 +94,7 @@ _REWRITES: list[tuple[re.Pattern[str], str]] = [
         (r"^\\(?:text|mathrm)\{\s*(USD|EUR|GBP)\s*\}\s*([\d.,]*\d)$", r"\2\\text{ \1}"),
     )
 ]
+_IN_WORDS = re.compile(r"\$?\s*(?:\\(?:text|mathrm|textbf|mbox)\s*\{\s*)?([A-Za-z][A-Za-z -]*?)\s*\}?\s*\$?\.?")
 _AND_SO_ON = re.compile(r"(-?\d*\.\d{0,12}?)(\d{1,12}?)\2+\s*(?:\.\.\.|…|\\(?:ldots|dots|cdots))")
 _LONGEST_AND_SO_ON = 60
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\text\s*\{\s*(?:base\s+)?([a-z]+|\d+)\s*\}\s*\}?")
@@ -89,6 +105,8 @@ def latex(text: str) -> str:
     text = text.translate(_TABLE)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
+    if (spelled := _IN_WORDS.fullmatch(text)) and (number := spelled_number(spelled[1])) is not None:
+        return str(number)
     if len(text) <= _LONGEST_AND_SO_ON and (match := _AND_SO_ON.fullmatch(text)):
         text = f"{match[1]}\\overline{{{match[2]}}}"
     return _BASE_WORD.sub(_numbered_base, text)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from verizero.reward.clock import read_clock, same_time
 from verizero.reward.extraction import final_answer
 from verizero.reward.limits import MAX_RESPONSE, exceeded
 from verizero.reward.normalisation import compact, letter, tidied, words
@@ -113,6 +114,8 @@ def _compare(known: _Gold, answer: str, tolerance: float | None) -> tuple[bool, 
             return True, "number"
         close = tolerance is not None and gold_number.decimal and equal(gold_number, number, Fraction(tolerance))
         return close, "tolerance" if close else "number"
+    if (gold_clock := read_clock(gold)) and (clock := read_clock(answer)):
+        return same_time(gold_clock, clock), "clock"
     gold_ratio, ratio = read_ratio(gold), read_ratio(answer)
     if gold_ratio and ratio:
         return proportional(gold_ratio, ratio), "ratio"
