@@ -48,7 +48,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.mark.parametrize(
     ("runtime", "asked", "started"),
     [
-        ("{gpus: 0}", set(), "--processes 1 --nodes 1"),
+        ("{gpus: 0}", set(), "--processes 0 --nodes 1"),
         ("{gpus: 1}", {"--gpus=1"}, "--processes 1 --nodes 1"),
         ("{gpus: 8, train_threads: 4}", {"--gpus=8", "--nodes=1", "--cpus-per-task=32"}, "--processes 8 --nodes 1"),
         ("{gpus: 8, nodes: 2}", {"--gpus=16", "--nodes=2", "--ntasks=2"}, "--processes 8 --nodes 2"),
