@@ -53,18 +53,25 @@ class Run:
         return process.returncode, said
 
     def kill_when(self, happened, *options):
-        """Start, and send SIGKILL as soon as something is to be seen in scratch; whether it came to that."""
+        """Start, and send SIGKILL as soon as something is to be seen in scratch; whether it came to that.
+
+        What an earlier start has left there counts once this start has been noted: one that is killed before is no attempt.
+        """
+        before = self.lines("attempts.jsonl")
         process = self.start(*options)
         while process.poll() is None:
-            if happened(self):
+            if self.lines("attempts.jsonl") > before and happened(self):
                 process.kill()
                 break
             time.sleep(0.0005)
         process.communicate()
         return process.returncode == -signal.SIGKILL
 
+    def lines(self, name):
+        return sum(log.read_text().count("\n") for log in self.scratch.glob(f"*/{name}"))
+
     def steps_logged(self):
-        return sum(log.read_text().count("\n") for log in self.scratch.glob("*/events.jsonl"))
+        return self.lines("events.jsonl")
 
     def found(self, pattern):
         return any(self.scratch.glob(pattern))
