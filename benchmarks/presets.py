@@ -1,6 +1,6 @@
 """Every preset trains the toy, over three seeds: does its objective learn, and how long are the answers then?
 
-    .venv/orchestrate/bin/python benchmarks/presets.py --folder /tmp/presets --write     # an hour and a half on two cores
+    .venv/orchestrate/bin/python benchmarks/presets.py --folder ../presets --write       # an hour and a half on two cores
     .venv/orchestrate/bin/python benchmarks/presets.py --only ppo dapo --seeds 1 --steps 20
 
 Copies the checkout and adds a study whose optimizers are the presets at the size of the demo: the axes are the preset's, and so are
@@ -13,7 +13,6 @@ The rules, programs, tables and intervals are the workflow's own. With --folder 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from checkout import Checkout, copy_checkout  # noqa: E402
 from verizero.config.optimizers import Optimizer  # noqa: E402
 from verizero.config.preset_table import with_part  # noqa: E402
 from verizero.config.registry import load_registry  # noqa: E402
+from verizero.tracking.scores import table_rows  # noqa: E402
 
 FASTER = 150.0
 """Times the preset's learning rates."""
@@ -121,7 +121,7 @@ def run(checkout: Checkout) -> None:
 def result_table(folder: Path, presets: list[str]) -> str:
     """The base model first, then each preset: estimate, and the change from the base model with its interval."""
     tables = folder / "results" / "studies" / "presets" / "tables"
-    main, changes = _rows(tables / "main.csv"), _rows(tables / "change.csv")
+    main, changes = table_rows(tables / "main.csv"), table_rows(tables / "change.csv")
     lines = [["preset", *(f"{heading} | change" for heading in COLUMNS)], ["---"] * (1 + 2 * len(COLUMNS))]
     base = [_number(_of(main, "", where)["estimate"], where[2]) for where in COLUMNS.values()]
     lines.append(["base model", *(f"{estimate} | " for estimate in base)])
@@ -133,11 +133,6 @@ def result_table(folder: Path, presets: list[str]) -> str:
             cells.append(f"{_number(after['estimate'], where[2])} | {change} [{low}, {high}]")
         lines.append([f"`{name}`", *cells])
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def _of(rows: list[dict[str, str]], optimizer: str, where: tuple[str, str, str]) -> dict[str, str]:

@@ -4,10 +4,10 @@
     python scripts/launch.py --processes 8 --nodes 2 -- scripts/train.py --spec ...   # inside a Slurm job of two nodes
     python scripts/launch.py -- scripts/train.py --spec ...                           # plain Python
 
-The rules call it; a result does not depend on how many processes there were. Where there are more
-GPUs than processes, and outside Slurm always, they take the first ones that no other job of this user has taken, or wait until
-there are enough: each is held by a lock that ends with the processes, however they end. CUDA_VISIBLE_DEVICES says which may be taken. A machine without a
-GPU computes on its CPU.
+The rules call it; a result does not depend on how many processes there were. Where there are more GPUs than processes, and
+outside Slurm always, they take the first ones that no other job of this user has taken, or wait until there are enough: each is
+held by a lock that ends with the processes, however they end. CUDA_VISIBLE_DEVICES says which may be taken. A machine without
+a GPU computes on its CPU.
 """
 
 from __future__ import annotations

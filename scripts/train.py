@@ -106,6 +106,7 @@ def main() -> int:
     from verizero.training.checkpoint import Checkpoints
     from verizero.training.loop import Runtime, train
     from verizero.training.prompts import readable_prompts
+    from verizero.training.schedule import frozen_steps
     from verizero.training.validation import accuracies, require_unseen, validation_of
     from verizero.training.walltime import StopRequest
     from verizero.training.world import leave_world, start_world
@@ -121,8 +122,8 @@ def main() -> int:
     if spec.validation:
         benchmark = read_problems(open_artifact(options.validation[0])[1] / "problems.jsonl")
         require_unseen(benchmark, problems)
-        begin = spec.optimizer.critic.pretraining_steps if spec.optimizer.critic else 0
-        validation = validation_of(spec.validation, benchmark, spec.template, folder, spec.optimizer.steps, begin)
+        steps, begin = spec.optimizer.steps, frozen_steps(spec.optimizer)
+        validation = validation_of(spec.validation, benchmark, spec.template, folder, steps, begin)
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
     runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds)
     complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print, validation)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 Baseline = Literal["none", "group-mean", "leave-one-out", "greedy", "sign"]
 Scale = Literal["none", "group-std"]
+GROUPED = ("group-mean", "leave-one-out")
+"""Baselines that compare a response with others of its group."""
 
 
 def advantages(
@@ -41,7 +43,7 @@ def advantages(
         ValueError: a baseline or scale needs at least two responses in each group, or a baseline other rewards.
     """
     size = group_sum(torch.ones_like(reward), group)
-    grouped = baseline in ("group-mean", "leave-one-out")
+    grouped = baseline in GROUPED
     if (grouped or scale != "none") and bool((size < 2).any()):
         raise ValueError(
             f"a group has a single response; baseline `{baseline}` and scale `{scale}` compare it with others"

@@ -17,10 +17,7 @@ _SIGNS = {
 }  # fmt: skip
 _TABLE = str.maketrans(_SIGNS)
 
-_NUMBER_WORDS = {
-    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
-    "ten": "10", "eleven": "11", "twelve": "12", "sixteen": "16",
-}  # fmt: skip
+_NAMED_BASES = frozenset((*range(2, 13), 16))
 
 _REWRITES: list[tuple[re.Pattern[str], str]] = [
     (re.compile(pattern), replacement)
@@ -113,5 +110,6 @@ def latex(text: str) -> str:
 
 
 def _numbered_base(match: re.Match[str]) -> str:
-    base = _NUMBER_WORDS.get(match[1], match[1])
+    named = spelled_number(match[1])
+    base = str(named) if named in _NAMED_BASES else match[1]
     return f"_{{{base}}}" if base.isdecimal() else match[0]

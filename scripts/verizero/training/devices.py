@@ -97,9 +97,8 @@ def _free(devices: Sequence[str], count: int, place: Path) -> dict[str, int]:
             except OSError:
                 os.close(descriptor)
                 continue
-            fcntl.flock(
-                descriptor, fcntl.LOCK_SH
-            )  # others of this job join it; who looks for a free one wants it alone
+            # shared from here on: the job's other processes join it, while who looks for a free one wants it alone
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
             os.set_inheritable(descriptor, True)
             held[device] = descriptor
     return held

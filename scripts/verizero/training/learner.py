@@ -152,7 +152,9 @@ class Learner:
             placed([row.weight for row in rows], mask),
             mask,
             placed_if_given([row.sampled for row in rows], mask),
-            placed([torch.full((len(row.response),), row.imitation) for row in rows], mask),
+            placed([torch.full((len(row.response),), row.imitation) for row in rows], mask)
+            if objective.imitation_coefficient
+            else None,
         )
         measured = [
             sums.loss,

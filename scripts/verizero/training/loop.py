@@ -16,6 +16,7 @@ from verizero.artifacts.events import EventLog
 from verizero.artifacts.seeds import derive_seed
 from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec
+from verizero.objective.advantage import GROUPED
 from verizero.objective.loss import Objective
 from verizero.objective.value_loss import explained_variance
 from verizero.policy.load import load_policy
@@ -40,7 +41,7 @@ from verizero.training.objective import objective_of
 from verizero.training.prompts import Prompts
 from verizero.training.refill import Round, filled, kept_groups, sampled
 from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes, with_greedy
-from verizero.training.schedule import learning_rate_at
+from verizero.training.schedule import frozen_steps, learning_rate_at
 from verizero.training.scores import Scores, reward_penalties
 from verizero.training.selection import entering
 from verizero.training.signal_watch import SignalWatch
@@ -91,7 +92,7 @@ def train(
     model, tokenizer = load_policy(folder, settings.train_dtype)
     learner = Learner(model, settings, world, runtime.micro_batch_tokens)
     critic = critic_of(folder, settings, world, runtime.micro_batch_tokens)
-    frozen = settings.critic.pretraining_steps if settings.critic else 0
+    frozen = frozen_steps(settings)
     reference = reference_policy(folder, settings, world)
     trained: list[Learner | Critic] = [learner, critic] if critic else [learner]
     done = checkpoints.resume(
@@ -104,7 +105,7 @@ def train(
     engine = engine_of(learner, folder, reach, own_reach, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
     progress = LiveLine(settings.steps, done) if world.first else None
-    watch = SignalWatch(warn, settings.advantage.baseline in ("group-mean", "leave-one-out"))
+    watch = SignalWatch(warn, settings.advantage.baseline in GROUPED)
     if log:
         log.keep_through(done)
         for event in log.events():

@@ -8,6 +8,11 @@ from verizero.config.axes import Critic
 from verizero.config.optimizers import Optimizer
 
 
+def frozen_steps(recipe: Optimizer) -> int:
+    """How many first steps of a run leave the policy as it is: those that train its critic alone."""
+    return recipe.critic.pretraining_steps if recipe.critic else 0
+
+
 def learning_rate_at(update: int, recipe: Optimizer) -> float:
     """The learning rate of an update of the policy (the first of the run is 0).
 
@@ -15,8 +20,7 @@ def learning_rate_at(update: int, recipe: Optimizer) -> float:
     one update after the last.
     """
     # not `recipe.updates`: the digest of a run's code leaves the configuration's code out
-    frozen = recipe.critic.pretraining_steps if recipe.critic else 0
-    total = (recipe.steps - frozen) * recipe.epochs_per_rollout * recipe.updates_per_rollout
+    total = (recipe.steps - frozen_steps(recipe)) * recipe.epochs_per_rollout * recipe.updates_per_rollout
     return _scheduled(update, recipe.learning_rate, recipe.warmup_steps, total, recipe)
 
 
