@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from policy_small import small_policy
 
 from verizero.artifacts.errors import UserError
 from verizero.policy.logprobs import token_logprobs
+from verizero.policy.packed_attention import reads_packed
+from verizero.policy.packing import pack
 from verizero.policy.save import save_policy
 from verizero.rollout.engine import Sampling
 from verizero.rollout.start import start_engine
@@ -38,13 +42,11 @@ def tokens(groups):
 
 
 def test_log_probabilities_are_the_models_at_the_sampling_temperature(policy, prompts):
-    model, _tokenizer = policy
+    model = reads_packed(copy.deepcopy(policy[0]))
     for prompt, group in zip(prompts, engine_of(*policy).generate(prompts, 3, SAMPLED, SEEDS), strict=True):
         for completion in group:
-            ids = torch.tensor([prompt + completion.token_ids])
-            response = torch.arange(ids.shape[1])[None] >= len(prompt)
-            expected, _ = token_logprobs(model, ids, torch.ones_like(ids), response, SAMPLED.temperature)
-            assert expected[0, len(prompt) :].tolist() == pytest.approx(completion.logprobs, abs=2e-5)
+            expected, _ = token_logprobs(model, pack([(prompt, completion.token_ids)]), SAMPLED.temperature)
+            assert expected.tolist() == pytest.approx(completion.logprobs, abs=2e-5)
 
 
 @pytest.mark.parametrize("seats", [1, 2, 5, 18])

@@ -13,6 +13,8 @@ pytest.importorskip("vllm", reason="vLLM is an extra of the CPU environment")
 
 from verizero.policy.load import load_policy
 from verizero.policy.logprobs import token_logprobs
+from verizero.policy.packed_attention import reads_packed
+from verizero.policy.packing import pack
 from verizero.policy.save import save_policy
 from verizero.rollout.engine import Sampling
 from verizero.rollout.start import start_engine
@@ -32,6 +34,7 @@ def live(tmp_path_factory):
     folder = tmp_path_factory.mktemp("policy")
     save_policy(*small_policy(heads=2, kv_heads=1, head_width=32), folder, "float32")
     model, tokenizer = load_policy(folder, "float32")
+    reads_packed(model)
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
     engine = start_engine("vllm", folder, "float32", max_model_len=128, threads=1, seed=5)
     kept = states[0] == random.getstate() and states[1] == np.random.get_state()[1].tolist()
@@ -54,11 +57,9 @@ def gap(model, engine, prompts):
     largest = 0.0
     for prompt, group in zip(prompts, engine.generate(prompts, 3, SAMPLED, SEEDS), strict=True):
         for completion in group:
-            ids = torch.tensor([prompt + completion.token_ids])
-            response = torch.arange(ids.shape[1])[None] >= len(prompt)
             with torch.no_grad():
-                expected, _ = token_logprobs(model, ids, torch.ones_like(ids), response, SAMPLED.temperature)
-            difference = expected[0, len(prompt) :] - torch.tensor(completion.logprobs)
+                expected, _ = token_logprobs(model, pack([(prompt, completion.token_ids)]), SAMPLED.temperature)
+            difference = expected - torch.tensor(completion.logprobs)
             largest = max(largest, float(difference.abs().max()))
     return largest
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verizero.training.batches import micro_batches, padded, permutation, prompts_of_step, updates_of_step
+from verizero.policy.packing import places_of
+from verizero.training.batches import micro_batches, permutation, prompts_of_step, updates_of_step
 
 
 def test_the_order_of_prompts_is_the_same_on_every_machine():
@@ -59,22 +59,21 @@ def test_a_permutation_is_a_function_of_its_seed():
     assert permutation(6, 5) == permutation(6, 5) != permutation(6, 6)
 
 
-@given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 200))
-def test_micro_batches_hold_each_row_once_within_the_budget(lengths, budget):
-    cut = micro_batches(lengths, budget)
-    assert sorted(row for rows in cut for row in rows) == list(range(len(lengths)))
-    for rows in cut:
-        positions = len(rows) * max(lengths[row] for row in rows)
-        assert positions <= budget or len(rows) == 1
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60)), max_size=40), st.integers(1, 200))
+def test_micro_batches_hold_each_response_once_within_the_budget(rows, budget):
+    pairs = [([prompt] * (1 + 3 * prompt), [9] * length) for prompt, length in rows]
+    cut = micro_batches(pairs, budget)
+    assert sorted(number for numbers in cut for number in numbers) == list(range(len(pairs)))
+    for numbers in cut:
+        assert places_of([pairs[number] for number in numbers]) <= budget or len(numbers) == 1
 
 
-def test_micro_batches_put_rows_of_like_length_together():
-    assert micro_batches([10, 2, 9, 1, 3], 20) == [[0, 2], [4, 1, 3]]
+def test_a_micro_batch_reads_a_prompt_once_and_its_longest_response_first():
+    pairs = [([1, 2], [5] * 3), ([3], [5] * 9), ([1, 2], [5] * 4), ([1, 2], [5] * 2)]
+    assert micro_batches(pairs, 100) == [[2, 0, 3, 1]]
 
 
-def test_rows_are_padded_on_the_right_with_the_response_marked():
-    rows = padded([[5, 6], [7]], [[8], [9, 4, 3]])
-    assert rows.input_ids.tolist() == [[5, 6, 8, 0], [7, 9, 4, 3]]
-    assert rows.attention_mask.tolist() == [[1, 1, 1, 0], [1, 1, 1, 1]]
-    assert rows.response_mask.tolist() == [[False, False, True, False], [False, True, True, True]]
-    assert rows.response_mask.dtype == torch.bool
+def test_micro_batches_are_about_equal():
+    pairs = [([1], [5] * 10) for _ in range(9)]
+    assert [len(numbers) for numbers in micro_batches(pairs, 60)] == [5, 4]
+    assert [len(numbers) for numbers in micro_batches(pairs, 1)] == [1] * 9

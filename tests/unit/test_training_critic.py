@@ -15,9 +15,10 @@ from policy_small import small_policy  # noqa: E402
 
 from verizero.config.axes import Critic as Settings  # noqa: E402
 from verizero.config.optimizers import Advantage, Optimizer, Rollout, Weight  # noqa: E402
+from verizero.policy.packed_attention import reads_packed  # noqa: E402
+from verizero.policy.packing import pack  # noqa: E402
 from verizero.policy.value_model import ValueModel  # noqa: E402
 from verizero.rollout.engine import Completion  # noqa: E402
-from verizero.training.batches import padded  # noqa: E402
 from verizero.training.critic import Critic, ValueRow  # noqa: E402
 from verizero.training.rollouts import Response  # noqa: E402
 
@@ -66,29 +67,25 @@ def plain_loss(model):
     """The definition, row by row."""
     total = torch.zeros(())
     for row in rows():
-        batch = padded([row.prompt], [row.response])
-        value = model(batch.input_ids, batch.attention_mask, batch.response_mask)[0, len(row.prompt) :]
+        value = model(pack([(row.prompt, row.response)]))
         bounded = torch.clamp(value, row.before - 0.2, row.before + 0.2)
         total = total + row.weight * torch.maximum((value - row.target) ** 2, (bounded - row.target) ** 2).sum() / 2
     return total
 
 
 def test_the_value_of_a_token_depends_on_the_tokens_before_it_alone():
-    model = ValueModel(policy())
+    model = ValueModel(reads_packed(policy()))
     torch.nn.init.normal_(model.head.weight)
     prompt, response = [3, 4], [5, 6, 7, 8]
-    batch = padded([prompt, prompt], [response, [5, 6, 9, 8]])
     with torch.no_grad():
-        values = model(batch.input_ids, batch.attention_mask, batch.response_mask)
-    assert values[:, :2].eq(0).all()
-    torch.testing.assert_close(values[0, 2:5], values[1, 2:5])
-    assert abs(float(values[0, 5] - values[1, 5])) > 1e-3
+        values = model(pack([(prompt, response), (prompt, [5, 6, 9, 8])])).view(2, 4)
+    torch.testing.assert_close(values[0, :3], values[1, :3])
+    assert abs(float(values[0, 3] - values[1, 3])) > 1e-3
 
 
 def test_a_new_critic_expects_nothing_and_its_head_can_learn():
-    model = ValueModel(policy())
-    batch = padded([[3, 4]], [[5, 6]])
-    values = model(batch.input_ids, batch.attention_mask, batch.response_mask)
+    model = ValueModel(reads_packed(policy()))
+    values = model(pack([([3, 4], [5, 6])]))
     assert values.eq(0).all()
     (values - 1).pow(2).sum().backward()
     assert float(model.head.weight.grad.abs().sum()) > 0
@@ -99,7 +96,7 @@ def test_a_new_critic_expects_nothing_and_its_head_can_learn():
     [(1, 4096, False), (1, 1, False), (3, 4096, False), (3, 1, False), (1, 4096, True)],
 )
 def test_an_update_is_that_of_plain_autograd(world, zero_stage, micro_batch_tokens, gradient_checkpointing):
-    plain = ValueModel(policy().float())
+    plain = ValueModel(reads_packed(policy().float()))
     loss = plain_loss(plain)
     loss.backward()
     norm = float(torch.nn.utils.get_total_norm([p.grad for p in plain.parameters() if p.grad is not None]))

@@ -15,8 +15,6 @@ from policy_small import small_policy  # noqa: E402
 
 from verizero.config.optimizers import Advantage, Optimizer, Rollout, Weight  # noqa: E402
 from verizero.objective.loss import Objective, loss_sums  # noqa: E402
-from verizero.policy.logprobs import token_logprobs  # noqa: E402
-from verizero.training.batches import padded  # noqa: E402
 from verizero.training.learner import Learner, TrainRow, placed  # noqa: E402
 
 OBJECTIVE = Objective(surrogate="clip", clip_low=0.2, clip_high=0.2)
@@ -46,10 +44,12 @@ def policy():
 
 
 def plain_gradient_norm():
+    """Of whole rows side by side, through all logits."""
     model, some = policy().float().eval(), rows()
-    batch = padded([row.prompt for row in some], [row.response for row in some])
-    mask = batch.response_mask
-    logprob, entropy = token_logprobs(model, batch.input_ids, batch.attention_mask, mask, 1.0)
+    ids = torch.tensor([row.prompt + row.response for row in some])
+    everything = model(input_ids=ids).logits[:, 7:-1].log_softmax(-1)
+    logprob = everything.gather(-1, ids[:, 8:, None]).squeeze(-1)
+    entropy, mask = torch.zeros_like(logprob), torch.ones_like(logprob, dtype=torch.bool)
     advantage, weight = (placed([getattr(row, name) for row in some], mask) for name in ("advantage", "weight"))
     loss_sums(OBJECTIVE, logprob, entropy, logprob.detach(), None, advantage, weight, mask).loss.backward()
     return float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+from verizero.policy.packing import Packed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,74 +27,94 @@ CHUNK_LOGITS = 1 << 24
 
 
 def token_logprobs(
-    model: PreTrainedModel,
-    input_ids: Int[Tensor, "batch time"],
-    attention_mask: Int[Tensor, "batch time"],
-    response_mask: Bool[Tensor, "batch time"] | Int[Tensor, "batch time"],
-    temperature: float = 1.0,
-) -> tuple[Float[Tensor, "batch time"], Float[Tensor, "batch time"]]:
-    """Log p(token t | tokens before t) and the entropy of that distribution, both in nats, at response positions.
+    model: PreTrainedModel, packed: Packed, temperature: float = 1.0
+) -> tuple[Float[Tensor, " token"], Float[Tensor, " token"]]:
+    """Log p(token | tokens before it) and the entropy of that distribution, both in nats, of each response token.
 
-    Position [b, t] belongs to token input_ids[b, t]; elsewhere both are 0. Float32, whatever the model computes in.
-    Logits exist for response positions only, and for at most `CHUNK_LOGITS / vocabulary` of them at a time: each chunk
-    is computed again in the backward pass.
+    In the order of the responses, in float32, whatever the model computes in. Logits exist for at most
+    `CHUNK_LOGITS / vocabulary` tokens at a time: each chunk is computed again in the backward pass.
 
     Args:
-        model: a causal language model with a decoder and an output head; of a wrapped model, pass the inner one.
-        attention_mask: 1 for real tokens; padding may be on either side.
-        response_mask: 1 where a token was sampled; never at t = 0.
+        model: a causal language model that reads packed rows; of a wrapped model, pass the inner one.
         temperature: the sampling temperature that logits are divided by; 0 (greedy) counts as 1.
     """
-    hidden = hidden_states(model, input_ids, attention_mask)
+    states, targets = hidden_states(model, packed), packed.targets
     head = model.get_output_embeddings()
-    positions = response_mask[:, 1:].bool()
-    states, targets = hidden[:, :-1][positions], input_ids[:, 1:][positions]
     scale = temperature if temperature > 0 else 1.0
     size = max(
         1, CHUNK_LOGITS // model.config.vocab_size
     )  # not the weight's shape: ZeRO 3 leaves it empty between uses
     if targets.numel() <= size:
-        logprobs, entropy = _head_logprobs(head, states, targets, scale)
-    else:
-        pieces = [
-            checkpoint(
-                _head_logprobs,
-                head,
-                states[begin : begin + size],
-                targets[begin : begin + size],
-                scale,
-                use_reentrant=False,
-            )
-            for begin in range(0, targets.numel(), size)
-        ]
-        logprobs, entropy = (torch.cat(piece) for piece in zip(*pieces, strict=True))
-    empty = torch.zeros(input_ids.shape, dtype=torch.float32, device=input_ids.device)
-    where = torch.nn.functional.pad(positions, (1, 0))
-    return empty.masked_scatter(where, logprobs), empty.masked_scatter(where, entropy)
+        return _head_logprobs(head, states, targets, scale)
+    pieces = [
+        checkpoint(
+            _head_logprobs,
+            head,
+            states[begin : begin + size],
+            targets[begin : begin + size],
+            scale,
+            use_reentrant=False,
+        )
+        for begin in range(0, targets.numel(), size)
+    ]
+    logprobs, entropy = (torch.cat(piece) for piece in zip(*pieces, strict=True))
+    return logprobs, entropy
 
 
-def hidden_states(
-    model: HasDecoder, input_ids: Int[Tensor, "batch time"], attention_mask: Int[Tensor, "batch time"]
-) -> Float[Tensor, "batch time width"]:
-    """The decoder's last hidden states.
-
-    With padding on the right only, the causal mask already hides it: without a mask, attention takes its fast path.
-    """
-    decoder = model.get_decoder()
-    if bool((attention_mask[:, 1:] <= attention_mask[:, :-1]).all()):
-        return decoder(input_ids=input_ids, use_cache=False).last_hidden_state
-    positions = (attention_mask.long().cumsum(dim=-1) - 1).clamp_(min=0)
-    return decoder(
-        input_ids=input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=False
-    ).last_hidden_state
+def hidden_states(model: HasDecoder, packed: Packed) -> Float[Tensor, "token width"]:
+    """The decoder's last hidden state before each response token."""
+    found = model.get_decoder()(
+        input_ids=packed.input_ids, position_ids=packed.position_ids, segments=packed.segments, use_cache=False
+    )
+    return found.last_hidden_state[0, packed.before]
 
 
 def _head_logprobs(
-    head: nn.Module, states: Float[Tensor, "token width"], targets: Int[Tensor, "token"], temperature: float
-) -> tuple[Float[Tensor, "token"], Float[Tensor, "token"]]:
-    logits = head(states).float()
+    head: nn.Module, states: Float[Tensor, "token width"], targets: Int[Tensor, " token"], temperature: float
+) -> tuple[Float[Tensor, " token"], Float[Tensor, " token"]]:
+    logits = head(states)
     if temperature != 1.0:
         logits = logits / temperature
-    logprobs = torch.log_softmax(logits, dim=-1)
-    taken = logprobs.gather(-1, targets[:, None]).squeeze(-1)
-    return taken, -(logprobs.exp() * logprobs).sum(dim=-1)
+    found: tuple[Tensor, Tensor] = LogprobAndEntropy.apply(logits, targets)
+    return found
+
+
+class LogprobAndEntropy(torch.autograd.Function):
+    """Log p(target) and entropy of the distributions that some logits give; in float32.
+
+    With p = softmax(x) and H the entropy, the gradients are d log p_t / dx = 1_t - p and dH / dx = -p (log p + H). Each is written
+    over p, so that a backward pass reads and writes the vocabulary twice; autograd's own, over a log-softmax, a gather, an exponential
+    and a product, does so ten times, which took as long as a fifth of a small model's matrix products.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Float[Tensor, "token vocabulary"], targets: Int[Tensor, " token"]
+    ) -> tuple[Float[Tensor, " token"], Float[Tensor, " token"]]:
+        """Values of each token."""
+        ctx.set_materialize_grads(False)
+        scores = logits.float()
+        largest, at = scores.max(dim=-1)
+        probability = torch.softmax(scores, dim=-1)
+        norm = largest - probability.gather(-1, at[:, None]).squeeze(-1).log()
+        logprob = scores.gather(-1, targets[:, None]).squeeze(-1) - norm
+        entropy = norm - torch.linalg.vecdot(probability, scores)
+        ctx.save_for_backward(probability, targets, entropy)
+        ctx.dtype = logits.dtype
+        return logprob, entropy
+
+    @staticmethod
+    def backward(
+        ctx: Any, of_logprob: Float[Tensor, " token"] | None, of_entropy: Float[Tensor, " token"] | None
+    ) -> tuple[Tensor | None, None]:
+        """Gradient of the logits, in their precision."""
+        probability, targets, entropy = ctx.saved_tensors
+        factor: Tensor | float = 0.0
+        if of_logprob is not None:
+            factor = -of_logprob[:, None]
+        if of_entropy is not None:
+            factor = factor - of_entropy[:, None] * (probability.log().clamp_(min=-1e4) + entropy[:, None])
+        gradient = probability * factor
+        if of_logprob is not None:
+            gradient.scatter_add_(-1, targets[:, None], of_logprob[:, None])
+        return gradient.to(ctx.dtype), None

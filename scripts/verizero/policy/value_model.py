@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from verizero.policy.logprobs import hidden_states
+from verizero.policy.packing import Packed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -52,15 +52,7 @@ class ValueModel(nn.Module):
         """As transformers' models have it."""
         self.decoder.gradient_checkpointing_enable(**options)
 
-    def forward(
-        self,
-        input_ids: Int[Tensor, "batch time"],
-        attention_mask: Int[Tensor, "batch time"],
-        response_mask: Bool[Tensor, "batch time"],
-    ) -> Float[Tensor, "batch time"]:
-        """The value before each response token, from the tokens before it; 0 elsewhere. In float32, in units of the reward."""
-        hidden: Any = hidden_states(self, input_ids, attention_mask)
-        positions = response_mask[:, 1:].bool()
-        values = self.head(hidden[:, :-1][positions]).squeeze(-1)
-        empty = torch.zeros(input_ids.shape, dtype=torch.float32, device=input_ids.device)
-        return empty.masked_scatter(torch.nn.functional.pad(positions, (1, 0)), values)
+    def forward(self, packed: Packed) -> Float[Tensor, " token"]:
+        """The value before each response token, from the tokens before it. In float32, in units of the reward."""
+        values: Tensor = self.head(hidden_states(self, packed)).squeeze(-1)
+        return values

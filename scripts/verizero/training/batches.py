@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-import torch
-from jaxtyping import Bool, Int
-from torch import Tensor
 
 from verizero.artifacts.seeds import derive_seed
+from verizero.policy.packing import places_of, same_prompt
+
+Pair = tuple[list[int], list[int]]
+"""Token ids of a prompt and of its response."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -51,48 +49,31 @@ def updates_of_step(responses: int, updates: int, seed: int, step: int, epochs: 
     return parts
 
 
-def micro_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
-    """Cut rows into micro-batches of at most `tokens` positions, padding included.
+def micro_batches(pairs: Sequence[Pair], tokens: int) -> list[list[int]]:
+    """Cut responses into micro-batches whose decoder reads at most `tokens` tokens, all about as many.
 
-    Rows are sorted by length (longest first), so that little is padding. A row longer than the budget is alone.
+    Responses to one prompt stand together, the longest first, and share it as long as they are in one micro-batch. A response that
+    with its prompt is longer than that is alone.
 
     Args:
-        lengths: of each row, prompt and response, in tokens.
+        pairs: token ids of a prompt and of its response.
 
     Returns:
-        Indices into `lengths`; each row once.
+        Indices into `pairs`; each once.
     """
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    by_prompt = same_prompt(pairs)
+    whole = places_of(pairs)
+    even = whole / max(1, -(-whole // tokens))
     cut: list[list[int]] = []
-    for row in order:
-        if cut and (len(cut[-1]) + 1) * lengths[cut[-1][0]] <= tokens:
-            cut[-1].append(row)
-        else:
-            cut.append([row])
+    held = 0
+    for prompt, numbers in by_prompt.items():
+        prompt_read = False
+        for number in sorted(numbers, key=lambda number: (-len(pairs[number][1]), number)):
+            own = len(pairs[number][1]) - 1
+            if not cut or held >= even or held + own + (0 if prompt_read else len(prompt)) > tokens:
+                cut.append([])
+                held, prompt_read = 0, False
+            cut[-1].append(number)
+            held += own + (0 if prompt_read else len(prompt))
+            prompt_read = True
     return cut
-
-
-@dataclass(frozen=True)
-class PaddedRows:
-    """Prompts with their responses, padded on the right to the longest row."""
-
-    input_ids: Int[Tensor, "row position"]
-    attention_mask: Int[Tensor, "row position"]
-    response_mask: Bool[Tensor, "row position"]
-
-
-def padded(
-    prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], device: torch.device | None = None
-) -> PaddedRows:
-    """One row for each prompt and its response."""
-    width = max(len(prompt) + len(response) for prompt, response in zip(prompts, responses, strict=True))
-    ids = np.zeros((len(prompts), width), dtype=np.int64)
-    attention = np.zeros((len(prompts), width), dtype=np.int64)
-    response_mask = np.zeros((len(prompts), width), dtype=bool)
-    for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-        end = len(prompt) + len(response)
-        ids[row, : len(prompt)] = prompt
-        ids[row, len(prompt) : end] = response
-        attention[row, :end] = 1
-        response_mask[row, len(prompt) : end] = True
-    return PaddedRows(*(torch.from_numpy(array).to(device) for array in (ids, attention, response_mask)))

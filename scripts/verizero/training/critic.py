@@ -17,7 +17,7 @@ from verizero.objective.value_loss import value_loss
 from verizero.policy.load import load_policy
 from verizero.policy.value_model import ValueModel
 from verizero.training.batches import updates_of_step
-from verizero.training.learner import padded_rows, placed
+from verizero.training.learner import packed_rows, placed, tabled
 from verizero.training.rollouts import Outcomes, Response
 from verizero.training.schedule import critic_learning_rate_at
 from verizero.training.trained_module import MicroBatch, TrainedModule, made_ready
@@ -86,30 +86,30 @@ class Critic:
     def values(self, responses: Sequence[Response]) -> dict[int, Float[Tensor, " token"]]:
         """The value before each token of each response, by its number; without gradient. All ranks call it together."""
         found: dict[int, Float[Tensor, " token"]] = {}
-        for rows in self.held.batches([len(one.prompt) + len(one.tokens) for one in responses]):
-            chosen = [responses[row] for row in rows]
-            batch = padded_rows([(one.prompt, one.tokens) for one in chosen], self.world.device)
+        pairs = [(one.prompt, one.tokens) for one in responses]
+        for numbers in self.held.batches(pairs):
+            packed = packed_rows([pairs[number] for number in numbers], self.world.device)
             with torch.no_grad():
-                values = self.held.engine.module(batch.input_ids, batch.attention_mask, batch.response_mask).cpu()
-            for place, one in enumerate(chosen):
-                found[one.number] = values[place, len(one.prompt) : len(one.prompt) + len(one.tokens)]
+                values = self.held.engine.module(packed).cpu()
+            parts = values.split([len(pairs[number][1]) for number in numbers]) if numbers else ()
+            found |= {responses[number].number: part for number, part in zip(numbers, parts, strict=True)}
         return {one.number: found[one.number] for one in responses}
 
     def update(self, rows: Sequence[ValueRow], learning_rate: float) -> ValueUpdate:
         """One optimizer update on this rank's rows; their weights refer to all ranks' rows."""
-        lengths = [len(row.prompt) + len(row.response) for row in rows]
+        pairs = [(row.prompt, row.response) for row in rows]
         taken = self.held.update(
-            lengths, lambda numbers: self._micro_batch([rows[number] for number in numbers]), learning_rate
+            pairs, lambda numbers: self._micro_batch([rows[number] for number in numbers]), learning_rate
         )
         return ValueUpdate(taken.sums[0], taken.grad_norm, learning_rate, *taken.sums[1:], broken=taken.broken)
 
     def _micro_batch(self, rows: Sequence[ValueRow]) -> MicroBatch:
         """Loss of some rows and what was measured on them, in the order of `ValueUpdate`."""
-        batch = padded_rows([(row.prompt, row.response) for row in rows], self.world.device)
-        mask = batch.response_mask
-        value = self.held.forward(batch.input_ids, batch.attention_mask, mask)
+        packed = packed_rows([(row.prompt, row.response) for row in rows], self.world.device)
+        mask, values = packed.mask, self.held.forward(packed)
         if not rows:
-            return MicroBatch(value.sum() * 0.0, [torch.zeros(())] * MEASURED, [])
+            return MicroBatch(values.sum() * 0.0, [torch.zeros(())] * MEASURED, [])
+        value = tabled(values, mask)
         before, target = placed([row.before for row in rows], mask), placed([row.target for row in rows], mask)
         weight = placed([torch.full((len(row.response),), row.weight) for row in rows], mask)
         each, clipped = value_loss(value, before, target, self.how.value_clip)

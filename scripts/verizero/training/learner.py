@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from verizero.config.optimizers import Optimizer
 from verizero.objective.loss import Objective, loss_sums
 from verizero.policy.logprobs import token_logprobs
-from verizero.training.batches import PaddedRows, padded
+from verizero.policy.packing import Packed, pack
+from verizero.training.batches import Pair
 from verizero.training.trained_module import MicroBatch, TrainedModule, made_ready
 from verizero.training.world import World, deepspeed
 
@@ -77,12 +78,10 @@ class ScoredPolicy(nn.Module):
         super().__init__()
         self.policy = policy
 
-    def forward(
-        self, batch: PaddedRows, temperature: float
-    ) -> tuple[Float[Tensor, "batch time"], Float[Tensor, "batch time"]]:
+    def forward(self, packed: Packed, temperature: float) -> tuple[Float[Tensor, " token"], Float[Tensor, " token"]]:
         """Log-probability and entropy of each response token, in nats."""
         policy: Any = self.policy
-        return token_logprobs(policy, batch.input_ids, batch.attention_mask, batch.response_mask, temperature)
+        return token_logprobs(policy, packed, temperature)
 
 
 class Learner:
@@ -91,7 +90,7 @@ class Learner:
     Args:
         model: a causal language model with float32 or bfloat16 weights.
         settings: the run's recipe.
-        micro_batch_tokens: positions of a micro-batch, padding included; changes the order of float additions only.
+        micro_batch_tokens: that the decoder reads in a micro-batch; changes the order of float additions only.
     """
 
     def __init__(self, model: nn.Module, settings: Optimizer, world: World, micro_batch_tokens: int) -> None:
@@ -101,7 +100,7 @@ class Learner:
         self.module: Any = scored.policy
         self.save, self.load = self.held.save, self.held.load
 
-    def score(self, pairs: Sequence[tuple[list[int], list[int]]], model: nn.Module | None = None) -> list[Score]:
+    def score(self, pairs: Sequence[Pair], model: nn.Module | None = None) -> list[Score]:
         """Log-probability and entropy of each response's tokens under the policy, or another model; without gradient.
 
         All ranks call this together (with any number of pairs), because ZeRO 3 gathers weights in each forward pass.
@@ -109,38 +108,35 @@ class Learner:
         Args:
             pairs: token ids of a prompt and of its response.
         """
-        scores: list[Score | None] = [None] * len(pairs)
-        for rows in self.held.batches([len(p) + len(r) for p, r in pairs]):
-            batch = padded_rows([pairs[row] for row in rows], self.world.device)
+        scores: dict[int, Score] = {}
+        for numbers in self.held.batches(pairs):
+            packed = packed_rows([pairs[number] for number in numbers], self.world.device)
             with torch.no_grad():
-                logprobs, entropies = token_logprobs(
-                    model or self.module, batch.input_ids, batch.attention_mask, batch.response_mask, self.temperature
-                )
-            for place, row in enumerate(rows):
-                begin = len(pairs[row][0])
-                span = slice(begin, begin + len(pairs[row][1]))
-                scores[row] = Score(logprobs[place, span].float().cpu(), entropies[place, span].float().cpu())
-        return [score for score in scores if score is not None]
+                found = token_logprobs(model or self.module, packed, self.temperature)
+            lengths = [len(pairs[number][1]) for number in numbers]
+            parts = [part.cpu().split(lengths) for part in found] if numbers else []
+            scores |= {number: Score(*each) for number, *each in zip(numbers, *parts, strict=True)} if parts else {}
+        return [scores[number] for number in range(len(pairs))]
 
     def update(self, rows: Sequence[TrainRow], objective: Objective, learning_rate: float) -> Update:
         """One optimizer update on this rank's rows; their weights refer to all ranks' rows.
 
         A loss that is no number reaches no weight; a gradient that is none does, and the caller must not go on from there.
         """
-        lengths = [len(row.prompt) + len(row.response) for row in rows]
+        pairs = [(row.prompt, row.response) for row in rows]
         taken = self.held.update(
-            lengths, lambda numbers: self._micro_batch([rows[number] for number in numbers], objective), learning_rate
+            pairs, lambda numbers: self._micro_batch([rows[number] for number in numbers], objective), learning_rate
         )
         return Update(taken.sums[0], taken.grad_norm, learning_rate, *taken.sums[1:], broken=taken.broken)
 
     def _micro_batch(self, rows: Sequence[TrainRow], objective: Objective) -> MicroBatch:
         """Loss of some rows and what was measured on them, in the order of `Update`."""
-        batch = padded_rows([(row.prompt, row.response) for row in rows], self.world.device)
-        mask = batch.response_mask
-        logprob, entropy = self.held.forward(batch, self.temperature)
+        packed = packed_rows([(row.prompt, row.response) for row in rows], self.world.device)
+        mask = packed.mask
+        found = self.held.forward(packed, self.temperature)
         if not rows:
-            nothing = logprob.masked_fill(~mask, 0.0).sum() * 0.0
-            return MicroBatch(nothing, [torch.zeros(())] * MEASURED, [])
+            return MicroBatch(found[0].sum() * 0.0, [torch.zeros(())] * MEASURED, [])
+        logprob, entropy = (tabled(part, mask) for part in found)
         old = placed_if_given([row.old for row in rows], mask)
         sums = loss_sums(
             objective,
@@ -183,26 +179,28 @@ class Learner:
                 yield name, parameter.detach()
 
 
-FILLER: tuple[list[int], list[int]] = ([0], [0])
+FILLER: Pair = ([0], [0])
 """A row with one response token, for a rank that has nothing to do while the others compute."""
 
 
-def padded_rows(pairs: Sequence[tuple[list[int], list[int]]], device: torch.device) -> PaddedRows:
-    """Prompts with their responses, padded; the filler where there is none."""
-    chosen = list(pairs) or [FILLER]
-    return padded([prompt for prompt, _ in chosen], [response for _, response in chosen], device=device)
+def packed_rows(pairs: Sequence[Pair], device: torch.device) -> Packed:
+    """Prompts with their responses as the decoder reads them; the filler where there is none."""
+    return pack(pairs or [FILLER], device)
 
 
-def placed(values: Sequence[Float[Tensor, " token"]], mask: Tensor) -> Float[Tensor, "row position"]:
-    """Per-token values at the positions of their responses, zero elsewhere; in float32."""
-    return torch.zeros(mask.shape, device=mask.device).masked_scatter(
-        mask, torch.cat(list(values)).float().to(mask.device)
-    )
+def tabled(values: Float[Tensor, " token"], mask: Bool[Tensor, "row token"]) -> Float[Tensor, "row token"]:
+    """Per-token values of rows that follow each other as a table, zero behind each row's end."""
+    return torch.zeros(mask.shape, dtype=values.dtype, device=mask.device).masked_scatter(mask, values)
+
+
+def placed(values: Sequence[Float[Tensor, " token"]], mask: Bool[Tensor, "row token"]) -> Float[Tensor, "row token"]:
+    """Each row's per-token values as a table, zero behind each row's end; in float32."""
+    return tabled(torch.cat(list(values)).float().to(mask.device), mask)
 
 
 def placed_if_given(
-    values: Sequence[Float[Tensor, " token"] | None], mask: Tensor
-) -> Float[Tensor, "row position"] | None:
+    values: Sequence[Float[Tensor, " token"] | None], mask: Bool[Tensor, "row token"]
+) -> Float[Tensor, "row token"] | None:
     """The same as `placed`; None where there are none."""
     given = [value for value in values if value is not None]
     return placed(given, mask) if given else None

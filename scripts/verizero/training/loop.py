@@ -20,6 +20,7 @@ from verizero.objective.advantage import GROUPED
 from verizero.objective.loss import Objective
 from verizero.objective.value_loss import explained_variance
 from verizero.policy.load import load_policy
+from verizero.policy.packed_attention import reads_packed
 from verizero.policy.save import save_policy
 from verizero.problems.problem import Problem
 from verizero.reward.pool import GradingPool
@@ -264,7 +265,8 @@ def reference_policy(folder: Path, settings: Optimizer, world: World) -> Any:
     """The base model, frozen, where the objective needs it; whole on each rank."""
     if settings.kl.coefficient == 0:
         return None
-    return load_policy(folder, settings.train_dtype)[0].to(world.device).requires_grad_(False)
+    model = load_policy(folder, settings.train_dtype)[0].requires_grad_(False)
+    return reads_packed(model).to(world.device)
 
 
 def engine_of(learner: Learner, folder: Path, reach: int, own_reach: int, runtime: Runtime, seed: int) -> Engine:

@@ -18,7 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from verizero.config.optimizers import Optimizer
-from verizero.training.batches import micro_batches
+from verizero.policy.packed_attention import reads_packed
+from verizero.training.batches import Pair, micro_batches
 from verizero.training.world import World, deepspeed
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -55,7 +56,7 @@ class TrainedModule:
         module: its forward pass is what DeepSpeed sees; it has been through `made_ready`.
         settings: the run's recipe.
         learning_rate: the first one; each update names its own.
-        micro_batch_tokens: positions of a micro-batch, padding included; changes the order of float additions only.
+        micro_batch_tokens: that its decoder reads in a micro-batch; changes the order of float additions only.
         tag: a name for its files in a saved state.
     """
 
@@ -87,20 +88,17 @@ class TrainedModule:
         """
         return self.engine(*arguments)
 
-    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
+    def batches(self, pairs: Sequence[Pair]) -> list[list[int]]:
         """Cut this rank's rows into micro-batches, as many as the rank with most of them has; the rows by their place.
 
         Forward and backward passes are collective where ZeRO shards, so a rank with fewer has empty ones at the end.
-
-        Args:
-            lengths: of each row, in tokens.
         """
-        batches = micro_batches(lengths, self.micro_batch_tokens)
+        batches = micro_batches(pairs, self.micro_batch_tokens)
         most = int(self.world.maxima([len(batches)])[0])
         return batches + [[] for _ in range(most - len(batches))]
 
     def update(
-        self, lengths: Sequence[int], micro_batch: Callable[[list[int]], MicroBatch], learning_rate: float
+        self, pairs: Sequence[Pair], micro_batch: Callable[[list[int]], MicroBatch], learning_rate: float
     ) -> Taken:
         """One optimizer update on this rank's rows; all ranks call this together.
 
@@ -115,7 +113,7 @@ class TrainedModule:
         if self.settings.gradient_checkpointing:
             self.engine.module.train()
         total, broken = torch.zeros(0, dtype=torch.float64), list[int]()
-        for numbers in self.batches(lengths) or [[]]:
+        for numbers in self.batches(pairs) or [[]]:
             found = micro_batch(numbers)
             broken += [number for number, sound in zip(numbers, found.finite, strict=True) if not sound]
             self.engine.backward(found.loss * self.world.size)
@@ -155,7 +153,7 @@ def made_ready(model: Any, settings: Optimizer, world: World) -> Any:
     _without_dropout(model)
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return model.to(device=world.device, dtype=DTYPES[settings.train_dtype])
+    return reads_packed(model).to(device=world.device, dtype=DTYPES[settings.train_dtype])
 
 
 def engine_config(settings: Optimizer, parameters: int, world: World) -> dict[str, Any]:

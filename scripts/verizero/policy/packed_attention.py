@@ -1,0 +1,225 @@
+"""Attention over a packed row: each segment sees its own tokens up to each one, and before them its prompt."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from verizero.artifacts.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+PACKED = "verizero_packed"
+"""The name under which transformers finds this attention."""
+LIKE_LENGTHS = 1.5
+"""Segments are padded to the longest of a table; one that is shorter by more than this factor goes into another table."""
+
+
+class Segment(NamedTuple):
+    """Some places of a packed row, one after the other, and the places before them that they see too."""
+
+    begin: int
+    end: int
+    prefix_begin: int
+    prefix_end: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """Segments of like length, padded to the longest: as many rows as segments."""
+
+    queries: Int[Tensor, "segment query"]
+    """Places in the packed row; of padding, the first place of the segment."""
+    keys: Int[Tensor, "segment key"]
+    """The same of what they see: the prefix, then the segment itself."""
+    query_positions: Int[Tensor, "segment query"]
+    """Counted over prefix and segment; of padding, that of the segment's first token."""
+    key_positions: Int[Tensor, "segment key"]
+    """The same; of padding, larger than any."""
+
+    def seen(self, window: int | None, shared: int) -> Bool[Tensor, "segment one query_and_head key"]:
+        """Which keys each query sees: those up to itself, with a window only the last so many.
+
+        Args:
+            shared: query heads of a key head; each of them is a query of its own.
+        """
+        distance = self.query_positions[:, :, None] - self.key_positions[:, None, :]
+        seen = (distance >= 0) & (distance < window) if window else distance >= 0
+        return seen.repeat_interleave(shared, dim=1)[:, None]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The segments of a packed row, in the form that the device's attention reads."""
+
+    tables: tuple[Table, ...]
+    found_at: Int[Tensor, " place"]
+    """Where the tables' queries, one table after the other, hold each place of the packed row."""
+    keys: Int[Tensor, " key"]
+    """What the segments see, one after the other, as places in the packed row."""
+    query_ends: Int[Tensor, " segments_and_one"]
+    key_ends: Int[Tensor, " segments_and_one"]
+    """Sums of the segments' lengths, from 0, without and with prefix; int32."""
+    most_queries: int
+    most_keys: int
+    _biases: dict[tuple[int | None, int, torch.dtype], list[Tensor]] = field(default_factory=dict, repr=False)
+
+    def biases(self, window: int | None, shared: int, dtype: torch.dtype) -> list[Tensor]:
+        """What is added to each table's attention scores: 0 where a query sees a key. Made once for all layers.
+
+        Args:
+            window, shared: see `Table.seen`.
+        """
+        wanted = (window, shared, dtype)
+        if wanted not in self._biases:
+            seen = [table.seen(window, shared) for table in self.tables]
+            self._biases[wanted] = [torch.zeros_like(one, dtype=dtype).masked_fill_(~one, -torch.inf) for one in seen]
+        return self._biases[wanted]
+
+
+def segments_of(segments: Sequence[Segment], places: int, device: torch.device | None) -> Segments:
+    """Prepare the attention of a packed row.
+
+    Args:
+        segments: in the order of the row, of which they cover each place once.
+        places: in the row.
+    """
+    rows = [[*range(one.prefix_begin, one.prefix_end), *range(one.begin, one.end)] for one in segments]
+    lengths = [one.end - one.begin for one in segments]
+    tables, found_at, begin = [], torch.zeros(places, dtype=torch.long), 0
+    for members in _like_lengths(lengths):
+        width, depth = max(lengths[n] for n in members), max(len(rows[n]) for n in members)
+        queries, keys = torch.zeros((len(members), width), dtype=torch.long), torch.zeros((len(members), depth)).long()
+        query_positions, key_positions = torch.zeros_like(queries), torch.full_like(keys, torch.iinfo(torch.int32).max)
+        for row, number in enumerate(members):
+            one, own, prefix = segments[number], lengths[number], len(rows[number]) - lengths[number]
+            queries[row] = one.begin
+            queries[row, :own] = torch.arange(one.begin, one.end)
+            query_positions[row] = prefix
+            query_positions[row, :own] = torch.arange(prefix, prefix + own)
+            keys[row, : prefix + own] = torch.tensor(rows[number])
+            key_positions[row, : prefix + own] = torch.arange(prefix + own)
+            found_at[one.begin : one.end] = begin + row * width + torch.arange(own)
+        begin += queries.numel()
+        tables.append(Table(*(part.to(device) for part in (queries, keys, query_positions, key_positions))))
+    ends = [torch.tensor([0, *counts]).cumsum(0).int().to(device) for counts in (lengths, [len(row) for row in rows])]
+    return Segments(
+        tuple(tables),
+        found_at.to(device),
+        torch.tensor([place for row in rows for place in row], device=device),
+        ends[0],
+        ends[1],
+        max(lengths),
+        max(map(len, rows)),
+    )
+
+
+def _like_lengths(lengths: Sequence[int]) -> list[list[int]]:
+    """The numbers of the segments, cut where they get much shorter than the longest."""
+    cut: list[list[int]] = []
+    for number in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
+        if cut and lengths[cut[-1][0]] <= LIKE_LENGTHS * lengths[number]:
+            cut[-1].append(number)
+        else:
+            cut.append([number])
+    return cut
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: Float[Tensor, "one head place width"],
+    key: Float[Tensor, "one kv_head place width"],
+    value: Float[Tensor, "one kv_head place width"],
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    segments: Segments | None = None,
+    sliding_window: int | None = None,
+    **kwargs: object,
+) -> tuple[Float[Tensor, "one place head width"], None]:
+    """Attention of a packed row, as transformers' models call it; its log-probabilities are those of separate rows.
+
+    Args:
+        segments: which the decoder was given beside the token ids.
+
+    Raises:
+        ValueError: the decoder was not given any.
+    """
+    if segments is None:
+        raise ValueError("the model reads packed rows only: it was called without `segments`")
+    asked, known, held = (part.squeeze(0).transpose(0, 1) for part in (query, key, value))
+    on_gpu = query.device.type == "cuda" and query.dtype != torch.float32
+    attend = _varlen if on_gpu and _takes_window() else _by_tables
+    return attend(asked, known, held, segments, scaling, sliding_window)[None], None
+
+
+def _varlen(
+    query: Float[Tensor, "place head width"],
+    key: Float[Tensor, "place kv_head width"],
+    value: Float[Tensor, "place kv_head width"],
+    segments: Segments,
+    scaling: float | None,
+    window: int | None,
+) -> Float[Tensor, "place head width"]:
+    """Flash attention over segments of any lengths (torch.nn.attention.varlen); not in float32, and on GPUs only."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    ends = (segments.query_ends, segments.key_ends, segments.most_queries, segments.most_keys)
+    seen = (window - 1 if window else -1, 0)  # a query's own place lines up with the last key
+    grouped = {"enable_gqa": True} if query.shape[1] != key.shape[1] else {}
+    key, value = key[segments.keys], value[segments.keys]
+    out: Tensor = varlen_attn(query.contiguous(), key, value, *ends, scale=scaling, window_size=seen, **grouped)
+    return out
+
+
+def _takes_window() -> bool:
+    """Whether this torch's function has what is needed of it; it came in steps until 2.12."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return False
+    return {"window_size", "enable_gqa"} <= inspect.signature(varlen_attn).parameters.keys()
+
+
+def _by_tables(
+    query: Float[Tensor, "place head width"],
+    key: Float[Tensor, "place kv_head width"],
+    value: Float[Tensor, "place kv_head width"],
+    segments: Segments,
+    scaling: float | None,
+    window: int | None,
+) -> Float[Tensor, "place head width"]:
+    """The same over padded tables of segments; heads that share a key head take the place of queries, so that none is repeated."""
+    shared, found = query.shape[1] // key.shape[1], []
+    for table, bias in zip(segments.tables, segments.biases(window, shared, query.dtype), strict=True):
+        count, longest = table.queries.shape
+        asked = query[table.queries].unflatten(2, (-1, shared))  # segment, query, kv_head, shared, width
+        asked = asked.transpose(1, 2).flatten(2, 3)
+        known, held = key[table.keys].transpose(1, 2), value[table.keys].transpose(1, 2)
+        out = scaled_dot_product_attention(asked, known, held, attn_mask=bias, scale=scaling)
+        found.append(out.unflatten(2, (longest, shared)).transpose(1, 2).reshape(count * longest, *query.shape[1:]))
+    return torch.cat(found)[segments.found_at]
+
+
+def reads_packed(model: PreTrainedModel) -> PreTrainedModel:
+    """Let a model read packed rows, and nothing else, from now on; the same object.
+
+    Raises:
+        UserError: its attention cannot be exchanged.
+    """
+    from transformers.modeling_utils import AttentionInterface
+
+    AttentionInterface.register(PACKED, packed_attention)
+    model.set_attn_implementation(PACKED)
+    if model.config._attn_implementation != PACKED:
+        raise UserError(
+            f"{type(model).__name__} does not let its attention be exchanged, which training on rows without padding needs"
+        )
+    return model
