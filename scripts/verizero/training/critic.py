@@ -15,6 +15,7 @@ from verizero.config.axes import Critic as CriticSettings
 from verizero.config.optimizers import Optimizer
 from verizero.objective.value_loss import value_loss
 from verizero.policy.load import load_policy
+from verizero.policy.packed_attention import reads_packed
 from verizero.policy.value_model import ValueModel
 from verizero.training.batches import updates_of_step
 from verizero.training.learner import packed_rows, placed, tabled
@@ -79,7 +80,7 @@ class Critic:
         micro_batch_tokens: int,
     ) -> None:
         self.how, self.world = how, world
-        model = made_ready(ValueModel(policy), settings, world)
+        model = made_ready(ValueModel(reads_packed(policy)), settings, world)
         self.held = TrainedModule(model, settings, how.learning_rate, world, micro_batch_tokens, "critic")
         self.save, self.load = self.held.save, self.held.load
 

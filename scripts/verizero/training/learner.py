@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,10 +13,14 @@ from torch import Tensor, nn
 from verizero.config.optimizers import Optimizer
 from verizero.objective.loss import Objective, loss_sums
 from verizero.policy.logprobs import token_logprobs
+from verizero.policy.packed_attention import reads_packed
 from verizero.policy.packing import Packed, pack
 from verizero.training.batches import Pair
 from verizero.training.trained_module import MicroBatch, TrainedModule, made_ready
 from verizero.training.world import World, deepspeed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 MEASURED = 7
 """Sums of a micro-batch, in the order of `Update`."""
@@ -93,9 +97,9 @@ class Learner:
         micro_batch_tokens: that the decoder reads in a micro-batch; changes the order of float additions only.
     """
 
-    def __init__(self, model: nn.Module, settings: Optimizer, world: World, micro_batch_tokens: int) -> None:
+    def __init__(self, model: PreTrainedModel, settings: Optimizer, world: World, micro_batch_tokens: int) -> None:
         self.settings, self.world, self.temperature = settings, world, settings.rollout.temperature
-        scored = ScoredPolicy(made_ready(model, settings, world))
+        scored = ScoredPolicy(made_ready(reads_packed(model), settings, world))
         self.held = TrainedModule(scored, settings, settings.learning_rate, world, micro_batch_tokens, "learner")
         self.module: Any = scored.policy
         self.save, self.load = self.held.save, self.held.load

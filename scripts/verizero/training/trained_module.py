@@ -18,7 +18,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from verizero.config.optimizers import Optimizer
-from verizero.policy.packed_attention import reads_packed
 from verizero.training.batches import Pair, micro_batches
 from verizero.training.world import World, deepspeed
 
@@ -153,7 +152,7 @@ def made_ready(model: Any, settings: Optimizer, world: World) -> Any:
     _without_dropout(model)
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return reads_packed(model).to(device=world.device, dtype=DTYPES[settings.train_dtype])
+    return model.to(device=world.device, dtype=DTYPES[settings.train_dtype])
 
 
 def engine_config(settings: Optimizer, parameters: int, world: World) -> dict[str, Any]:
