@@ -196,8 +196,13 @@ def _by_tables(
     scaling: float | None,
     window: int | None,
 ) -> Float[Tensor, "place head width"]:
-    """The same over padded tables of segments; heads that share a key head take the place of queries, so that none is repeated."""
-    shared, found = query.shape[1] // key.shape[1], []
+    """The same over padded tables of segments; heads that share a key head take the place of queries, so that none is repeated.
+
+    On a CPU in float32: the backward pass of torch's function for bfloat16 took 2.4 times as long (version 2.13).
+    """
+    shared, found, dtype = query.shape[1] // key.shape[1], [], query.dtype
+    if query.device.type == "cpu":
+        query, key, value = query.float(), key.float(), value.float()
     for table, bias in zip(segments.tables, segments.biases(window, shared, query.dtype), strict=True):
         count, longest = table.queries.shape
         asked = query[table.queries].unflatten(2, (-1, shared))  # segment, query, kv_head, shared, width
@@ -205,7 +210,7 @@ def _by_tables(
         known, held = key[table.keys].transpose(1, 2), value[table.keys].transpose(1, 2)
         out = scaled_dot_product_attention(asked, known, held, attn_mask=bias, scale=scaling)
         found.append(out.unflatten(2, (longest, shared)).transpose(1, 2).reshape(count * longest, *query.shape[1:]))
-    return torch.cat(found)[segments.found_at]
+    return torch.cat(found)[segments.found_at].to(dtype)
 
 
 def reads_packed(model: PreTrainedModel) -> PreTrainedModel:
