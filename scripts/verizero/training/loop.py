@@ -139,7 +139,8 @@ def train(
                 engine.sleep()
 
                 clock.phase("check")  # 3. was it the learner's policy that was sampled from?
-                gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
+                checked = Scores(learner)
+                gap = check_logprobs(to_check(responses, rollout.samples), checked, rollout.max_logprob_gap, step)
 
                 clock.phase("grade")  # 4. rewards, which all ranks then know
                 problems = [prompts.problems[chosen[response.number // rollout.samples]] for response in responses]
@@ -149,12 +150,12 @@ def train(
                     problems = [prompts.problems[chosen[place]] for place in places]
                     draws = [derive_seed(seed, "greedy reward", step, place, *again) / 2**63 for place in places]
                     earned = with_greedy(earned, graded(grading, greedy, problems, draws, settings), rollout.samples)
-                rounds.append(Round(responses, Outcomes(world.gather(earned), rollout.samples)))
+                rounds.append(Round(responses, Outcomes(world.gather(earned), rollout.samples), checked.known))
             kept = kept_groups(rounds, rollout.prompts)
             responses, known = kept.responses, kept.known
 
             clock.phase("score")  # 5. what the divergence takes from the reward, and what a critic expects
-            policy, base = Scores(learner), Scores(learner, reference)
+            policy, base = Scores(learner, checked=kept.checked), Scores(learner, reference)
             penalties = reward_penalties(settings.kl, responses, policy, base)
             values = critic.values(responses) if critic else {}
 
