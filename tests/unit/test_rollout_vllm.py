@@ -14,7 +14,7 @@ pytest.importorskip("vllm", reason="vLLM is an extra of the CPU environment")
 from verizero.policy.load import load_policy
 from verizero.policy.logprobs import token_logprobs
 from verizero.policy.save import save_policy
-from verizero.rollout.engine import Sampling
+from verizero.rollout.engine import Asleep, Sampling
 from verizero.rollout.start import start_engine
 from verizero.rollout.vllm_engine import CPU_STEP_TOKENS
 
@@ -134,9 +134,14 @@ def test_the_engine_keeps_its_own_copy_of_the_weights(live):
     engine.update(model.named_parameters())
 
 
-def test_sleeping_and_waking_change_nothing_on_a_cpu(live):
+def test_only_an_update_ends_a_sleep(live):
     model, engine, prompts, *_ = live
     engine.sleep()
-    engine.wake()
+    with pytest.raises(Asleep):
+        engine.generate(prompts, 1, GREEDY, SEEDS)
     engine.update(model.named_parameters())
     assert gap(model, engine, prompts) < 1e-4
+
+
+def test_nothing_to_sample_is_no_call(live):
+    assert live[1].generate([], 3, SAMPLED, []) == []
