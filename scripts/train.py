@@ -29,6 +29,7 @@ from verizero.config.describe import recipe_text
 from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec, read_spec
 from verizero.problems.problem import read_problems
+from verizero.rollout.options import add_vllm_options, vllm_runtime
 from verizero.rollout.threads import set_threads
 
 
@@ -60,6 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--save-seconds", type=float, default=120.0, help="save the state for resuming at least this often"
     )
+    add_vllm_options(parser, memory_percent=50)
     options = parser.parse_args()
     absent = [argument.option_strings[0] for argument in required if getattr(options, argument.dest) is None]
     if absent and not options.dry:
@@ -125,7 +127,7 @@ def main() -> int:
         steps, begin = spec.optimizer.steps, frozen_steps(spec.optimizer)
         validation = validation_of(spec.validation, benchmark, spec.template, folder, steps, begin)
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
-    runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds)
+    runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds, vllm_runtime(options))
     complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print, validation)
     leave_world()
 

@@ -15,6 +15,7 @@ from verizero.artifacts.errors import UserError  # noqa: E402
 from verizero.policy import logprobs  # noqa: E402
 from verizero.problems.problem import read_problems  # noqa: E402
 from verizero.training import loop  # noqa: E402
+from verizero.training.learner import Learner  # noqa: E402
 from verizero.training.prompts import readable_prompts  # noqa: E402
 
 
@@ -141,12 +142,33 @@ def test_an_engine_that_keeps_stale_weights_stops_the_run(run, monkeypatch):
 
     def start_stale(*arguments, **options):
         engine = start(*arguments[:-1], None, **options)  # a model of its own ...
-        engine.update = lambda weights: None  # ... that never hears of new weights
+        engine.update = lambda weights: setattr(engine, "outdated", False)  # ... that never hears of new weights
         return engine
 
     monkeypatch.setattr(loop, "start_engine", start_stale)
     with pytest.raises(UserError, match="does not sample from the weights that are trained"):
         run(steps=10, learning_rate=2e-2)
+
+
+def test_the_check_of_the_engine_costs_nothing_where_everything_is_scored_anyway(run, monkeypatch):
+    scored, score = [], Learner.score
+
+    def counted(learner, pairs, model=None):
+        scored.extend(pairs if model is None else [])
+        return score(learner, pairs, model)
+
+    monkeypatch.setattr(Learner, "score", counted)
+    kl = {"coefficient": 0.01, "estimator": "k1", "where": "reward"}
+    refilled = {"zero_variance": "refilled", "max_rounds": 2}
+    run("one round", steps=2, kl=kl)
+    assert len(scored) == 2 * 20
+    scored.clear()
+    run("no reward in need of it", steps=2, updates_per_rollout=1)
+    assert len(scored) == 2 * 5, "one response to each prompt"
+    scored.clear()
+    events, _ = run("two rounds", steps=2, kl=kl, selection=refilled)
+    rounds = sum(event["metrics"]["rounds"] for event in events)
+    assert rounds == 4 and len(scored) < 2 * 20 + 5 * rounds, "what was checked and kept is not scored again"
 
 
 def test_an_engine_with_weights_of_its_own_gets_the_new_ones(run, monkeypatch):

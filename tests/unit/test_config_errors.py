@@ -53,6 +53,18 @@ MISTAKES = {
         "learning_rate: 1e-6",
         ["config/optimizers/", "`learning_rate`", "write 1.0e-6"],
     ),
+    "GPUs that belong to no engine": (
+        "config.yaml",
+        "  gpus: 0",
+        "  gpus: 8\n  vllm_tensor_parallel: 3",
+        ["config/config.yaml", "vllm_tensor_parallel is 3, but gpus is 8", "must divide"],
+    ),
+    "more than all memory": (
+        "config.yaml",
+        "  gpus: 0",
+        "  vllm_train_memory_percent: 150",
+        ["config/config.yaml", "runtime.vllm_train_memory_percent", "100"],
+    ),
     "duplicate seed": (
         "studies/demo.yaml",
         "[1, 2, 3]",

@@ -124,6 +124,20 @@ def test_a_response_is_scored_once_a_step():
     }
 
 
+def test_a_response_that_the_engine_was_checked_by_is_not_scored_again_and_known_only_when_asked_for():
+    scorer = Scorer({5: [0.1], 6: [0.2], 7: [0.3]})
+    check = Scores(scorer)
+    check.of([response(0, [5]), response(2, [7])])
+    scores = Scores(scorer, checked=check.known)
+    found = scores.of([response(0, [5]), response(1, [6])])
+    assert scorer.asked == [5, 7, 6]
+    assert {number: score.logprobs.tolist() for number, score in found.items()} == {
+        0: pytest.approx([0.1]),
+        1: pytest.approx([0.2]),
+    }
+    assert sorted(scores.known) == [0, 1], "2 was scored for the check alone"
+
+
 def test_the_penalty_of_a_token_is_the_estimate_times_the_coefficient():
     here, there = Scores(Scorer({5: [-1.0, -2.0]})), Scores(Scorer({5: [-1.5, -1.0]}))
     how = Kl(coefficient=0.1, estimator="k1", where="reward")

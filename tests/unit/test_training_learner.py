@@ -15,7 +15,8 @@ from policy_small import small_policy  # noqa: E402
 
 from verizero.config.optimizers import Advantage, Optimizer, Rollout, Weight  # noqa: E402
 from verizero.objective.loss import Objective, loss_sums  # noqa: E402
-from verizero.training.learner import Learner, TrainRow, placed  # noqa: E402
+from verizero.training import learner as learner_file  # noqa: E402
+from verizero.training.learner import Learner, TrainRow, gathered_together, placed  # noqa: E402
 
 OBJECTIVE = Objective(surrogate="clip", clip_low=0.2, clip_high=0.2)
 ROWS = 16
@@ -74,3 +75,31 @@ def test_the_gradient_is_that_of_plain_autograd(world, zero_stage, train_dtype, 
     assert learner.update(rows(), OBJECTIVE, 0.0).grad_norm == pytest.approx(plain_gradient_norm(), rel=tolerance)
     # and again: nothing of the first update is left in the second
     assert learner.update(rows(), OBJECTIVE, 0.0).grad_norm == pytest.approx(plain_gradient_norm(), rel=tolerance)
+
+
+def test_weights_are_gathered_by_their_whole_size():
+    sizes = (10, 20, 5, 100, 1, 1)
+    parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in sizes]
+    for parameter, size in zip(parameters, sizes, strict=True):
+        parameter.ds_numel = size  # what ZeRO 3 leaves of a weight on a rank says nothing of it
+    found = [[each.ds_numel for each in bucket] for bucket in gathered_together(parameters, most=4 * 32)]
+    assert found == [[10, 20], [5], [100], [1, 1]]
+
+
+@pytest.mark.parametrize("most", [1, 3000, 1 << 30])
+def test_every_weight_comes_whole_under_each_of_its_names(world, monkeypatch, most):
+    monkeypatch.setattr(learner_file, "SYNC_BYTES", most)
+    settings = Optimizer(
+        advantage=Advantage(baseline="group-mean"),
+        weight=Weight(kind="sequence"),
+        learning_rate=1e-3,
+        rollout=Rollout(prompts=8, samples=2, max_tokens=8),
+        steps=1,
+        zero_stage=3,
+    )
+    expected = dict(policy().named_parameters(remove_duplicate=False))
+    learner = Learner(policy(), settings, world, 4096)
+    found = dict(learner.named_weights())
+    assert found.keys() == expected.keys() and "lm_head.weight" in found
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    assert "lm_head.weight" not in dict(learner.named_weights(aliases=False))

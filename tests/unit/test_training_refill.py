@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +54,11 @@ def test_groups_with_signal_come_first_and_get_new_numbers():
         (5, [5]),
     ]
     assert kept.silent == [False] * 3
+
+
+def test_the_scores_of_the_check_follow_their_responses():
+    first, second = replace(FIRST, checked={0: "a", 2: "b", 4: "c"}), replace(SECOND, checked={0: "d", 4: "e"})
+    assert kept_groups([first, second], 3).checked == {0: "b", 2: "d", 4: "e"}
 
 
 def test_groups_without_signal_fill_the_places_that_are_left():

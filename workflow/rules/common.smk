@@ -51,15 +51,24 @@ def knob(name):
     return getattr(PLAN.config.runtime, name)
 
 
-def placement():
-    """What the Slurm plugin needs to know of a training beside its GPUs.
+def placement(nodes):
+    """What the Slurm plugin needs to know of a job on so many nodes beside its GPUs.
 
     Several GPUs without a number of nodes may be anywhere. On several nodes the job starts its own tasks, one on each.
     """
-    gpus, nodes = knob("gpus"), knob("nodes")
     if nodes > 1:
         return {"nodes": nodes, "mpi": "srun", "tasks": nodes, "tasks_per_gpu": 0}
-    return {"nodes": 1} if gpus > 1 else {}
+    return {"nodes": 1} if knob("gpus") > 1 else {}
+
+
+def vllm(stage):
+    """What vLLM may take in a stage. Whole numbers: Snakemake rounds those of resources."""
+    return {
+        "vllm_memory_percent": knob(f"vllm_{stage}_memory_percent"),
+        "vllm_tensor_parallel": knob("vllm_tensor_parallel"),
+        "vllm_eager": int(knob("vllm_eager")),
+        "vllm_cpu_cache_gib": knob("vllm_cpu_cache_gib"),
+    }
 
 
 def one_of(names):

@@ -11,7 +11,8 @@ rule train:
         "results/benchmarks/train/{model}.{dataset}.{template}.{optimizer}.s{seed}.jsonl"
     threads: knob("train_threads") * max(1, knob("gpus"))
     resources:
-        **placement(),
+        **placement(knob("nodes")),
+        **vllm("train"),
         gpu=knob("gpus") * knob("nodes"),
         processes=knob("gpus"),
         of_nodes=knob("nodes"),
@@ -29,4 +30,6 @@ rule train:
         " scripts/train.py --spec {params.spec:q}"
         " --run {wildcards.model}.{wildcards.dataset}.{wildcards.template}.{wildcards.optimizer}.s{wildcards.seed}"
         " --model {input.model} --dataset {input.dataset} --validation {input.validation} --out {output}"
-        " --threads {resources.process_threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime} 2> {log}"
+        " --threads {resources.process_threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime}"
+        " --vllm-memory-percent {resources.vllm_memory_percent} --vllm-tensor-parallel {resources.vllm_tensor_parallel}"
+        " --vllm-eager {resources.vllm_eager} --vllm-cpu-cache-gib {resources.vllm_cpu_cache_gib} 2> {log}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from verizero.config.model import Count, GraderName, Name, Probability, Section
+
+Percent = Annotated[int, Field(ge=1, le=100)]
 
 
 class Evaluation(Section):
@@ -100,17 +102,38 @@ class Runtime(Section):
     train_threads: Count = 1
     generate_threads: Count = 1
     gpus: Annotated[int, Field(ge=0)] = 0
-    """GPUs of a training job on each of its nodes, and processes: one each. Pretraining and generating take one of them."""
+    """GPUs of a training job on each of its nodes, and processes: one each. Generating takes as many on one node, pretraining
+    one of them."""
     nodes: Count = 1
     """Nodes of a training job; more than one on Slurm only."""
     micro_batch_tokens: Count = 2048
     """Tokens in one forward pass of the learner."""
+    vllm_train_memory_percent: Percent = 50
+    """Of a GPU's memory that vLLM may take beside the learner, weights and cache together."""
+    vllm_generate_memory_percent: Percent = 90
+    """The same for generating, where it is alone."""
+    vllm_tensor_parallel: Count = 1
+    """GPUs that share one vLLM, in training and in generating; it divides `gpus`. The others hold copies of the model."""
+    vllm_eager: bool = False
+    """Start vLLM without compilation and CUDA graphs: a minute faster, and slower tokens. Its CPU build always does."""
+    vllm_cpu_cache_gib: Count = 2
+    """What vLLM's CPU build takes for keys and values, in GiB for each process."""
     train_minutes: Count = 720
     generate_minutes: Count = 240
     mem_mb: Count = 6000
     recompute: list[Literal["pretrain", "train"]] = []
     """Stages that may run again for weights that are needed, are not here, and that no DVC remote holds. The others, which
     are cheap, do so without being told."""
+
+    @model_validator(mode="after")
+    def whole_groups(self) -> Runtime:
+        """A GPU that is left over belongs to no vLLM."""
+        if max(1, self.gpus) % self.vllm_tensor_parallel:
+            raise ValueError(
+                f"vllm_tensor_parallel is {self.vllm_tensor_parallel}, but gpus is {self.gpus}; so many GPUs share one vLLM, and the "
+                "number must divide those of a node"
+            )
+        return self
 
 
 class Config(Section):

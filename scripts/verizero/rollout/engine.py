@@ -40,13 +40,41 @@ class Completion:
     finish: Literal["stop", "length"]
 
 
+@dataclass(frozen=True)
+class VllmRuntime:
+    """What vLLM may take; nothing of it changes a completion but through float noise in the logits.
+
+    Attributes:
+        memory_percent: of a GPU's memory, weights and cache together.
+        tensor_parallel: processes, and so GPUs, that share one vLLM; it divides the number of processes of a node.
+        eager: vLLM without compilation and CUDA graphs. The CPU build always is.
+        cpu_cache_gib: for keys and values in the CPU build, in GiB.
+    """
+
+    memory_percent: int = 90
+    tensor_parallel: int = 1
+    eager: bool = False
+    cpu_cache_gib: int = 2
+
+
+class Asleep(RuntimeError):
+    """An engine was asked to sample between `sleep` and `update`: what it would sample from is stale, or gone."""
+
+    def __init__(self) -> None:
+        super().__init__("the engine sleeps, and samples only after an update with new weights")
+
+
 class Engine(Protocol):
     """A policy that samples.
 
-    `progress(completions, tokens)` is called now and then while `generate` runs, with what was finished since.
+    Attributes:
+        progress: `progress(completions, tokens)` is called now and then while `generate` runs, with what was finished since.
+        sleep_level: what `sleep` gives to the learner. 0: nothing. 1: the GPU's memory; the weights are kept in the host's.
+            2: the weights too, with whatever was computed when they were loaded.
     """
 
     progress: Callable[[int, int], None]
+    sleep_level: int
 
     def generate(
         self, prompts: list[list[int]], samples: int, sampling: Sampling, seeds: list[int]
@@ -62,19 +90,20 @@ class Engine(Protocol):
 
         Raises:
             UserError: a prompt is empty, or does not fit into the context together with `max_tokens`.
+            Asleep: there was no `update` since the last `sleep`.
         """
         ...
 
     def update(self, named_weights: Iterator[tuple[str, Tensor]]) -> None:
-        """Take over weights under their Hugging Face names."""
+        """Take over weights under their Hugging Face names. Nothing else ends a sleep, so no stale weight is ever sampled from."""
         ...
 
     def sleep(self) -> None:
-        """Give GPU memory to the learner; weights are gone until the next `update`."""
+        """Give GPU memory to the learner until the next `update`."""
         ...
 
-    def wake(self) -> None:
-        """Take GPU memory back."""
+    def keep_weights_asleep(self) -> None:
+        """Start anew with sleep level 1: what level 2 threw away did not come back by an update."""
         ...
 
     def close(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verizero.rollout.engine import Engine
+from verizero.artifacts.errors import UserError
+from verizero.rollout.caches import own_caches
+from verizero.rollout.engine import Engine, VllmRuntime
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,6 +27,8 @@ def start_engine(
     seed: int = 0,
     model: PreTrainedModel | None = None,
     usual_length: int | None = None,
+    vllm: VllmRuntime | None = None,
+    beside_learner: bool = False,
 ) -> Engine:
     """An engine over the policy in a folder.
 
@@ -36,20 +41,40 @@ def start_engine(
         usual_length: of prompt plus completion, in tokens, by which `transformers` plans how many it samples at a time; by default
             `max_model_len`. What is sampled beside the usual then changes no batch of it.
         model: for `transformers`, a live model to sample from when its precision is `dtype`; `update` is then free.
+        vllm: what vLLM may take.
+        beside_learner: `sleep` gives the GPU's memory to a learner on the same one.
 
     Raises:
-        UserError: the folder holds no model, or it is too short for `max_model_len`.
+        UserError: the folder holds no model, it is too short for `max_model_len`, or vLLM cannot start with what it may take.
     """
     from verizero.policy.load import context_length
 
+    vllm = vllm or VllmRuntime()
     length = context_length(folder, max_model_len)
     if kind == "vllm":
+        require_whole_groups(vllm.tensor_parallel, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        own_caches()
         from verizero.rollout.vllm_engine import VllmEngine
 
-        return VllmEngine(folder, dtype, length, threads, seed)
+        return VllmEngine(folder, dtype, length, threads, seed, vllm, beside_learner)
     if kind != "transformers":
         raise ValueError(f"there is no engine `{kind}`; choices: transformers, vllm")
     return _transformers_engine(folder, dtype, length, threads, model, usual_length or length)
+
+
+def require_whole_groups(tensor_parallel: int, processes: int) -> None:
+    """Refuse processes that no vLLM would belong to.
+
+    Args:
+        processes: on this node; one vLLM does not reach over two.
+
+    Raises:
+        UserError: they cannot be divided into groups of `tensor_parallel`.
+    """
+    if processes % tensor_parallel:
+        raise UserError(
+            f"--vllm-tensor-parallel is {tensor_parallel}, but there are {processes} processes on this node; it must divide them"
+        )
 
 
 def _transformers_engine(

@@ -14,7 +14,7 @@ from torch import Tensor
 from verizero.artifacts.errors import UserError
 from verizero.rollout.cache import ATTENTION, new_cache, reseat
 from verizero.rollout.choice import choose
-from verizero.rollout.engine import Completion, Sampling, check_request
+from verizero.rollout.engine import Asleep, Completion, Sampling, check_request
 from verizero.rollout.uniforms import uniforms
 
 if TYPE_CHECKING:
@@ -75,11 +75,14 @@ class TransformersEngine:
         )
         self._layers = model.config.num_hidden_layers
         self.progress: Callable[[int, int], None] = lambda completions, tokens: None
+        self.sleep_level, self.outdated = 0, False
 
     def generate(
         self, prompts: list[list[int]], samples: int, sampling: Sampling, seeds: list[int]
     ) -> list[list[Completion]]:
         """See `Engine.generate`."""
+        if self.outdated:
+            raise Asleep
         check_request(prompts, samples, sampling, seeds, self.max_model_len)
         waiting = [
             _Sequence(
@@ -114,12 +117,14 @@ class TransformersEngine:
             raise ValueError(
                 f"no new values came for {len(names)} weights of the sampling model, {names[0]} among them"
             )
+        self.outdated = False
 
     def sleep(self) -> None:
         """Nothing to give: the model is the learner's, or small."""
+        self.outdated = True
 
-    def wake(self) -> None:
-        """Nothing to take."""
+    def keep_weights_asleep(self) -> None:
+        """Nothing was thrown away."""
 
     def close(self) -> None:
         """Let go of the model."""

@@ -168,19 +168,44 @@ class Learner:
         return MicroBatch(sums.loss, measured, sums.finite.tolist())
 
     def named_weights(self, aliases: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """Every weight by its Hugging Face name, on every rank.
+        """Every weight by its Hugging Face name, on every rank, in the order of the model.
+
+        Under ZeRO 3 all ranks call this together and read it to the end; a bucket of weights is gathered at a time, and those
+        that were given stay as they are.
 
         Args:
-            aliases: give a tied weight under each of its names. vLLM's CPU build keeps an output head of its own:
-                without `lm_head.weight` it would stay stale, silently.
+            aliases: give a tied weight under each of its names, one behind the other. vLLM's CPU build keeps an output head of
+                its own: without `lm_head.weight` it would stay stale, silently.
         """
+        names: dict[nn.Parameter, list[str]] = {}
         for name, parameter in self.module.named_parameters(remove_duplicate=not aliases):
-            if self.settings.zero_stage == 3:
-                with deepspeed.zero.GatheredParameters([parameter]):
-                    whole = parameter.detach().clone()
-                yield name, whole
-            else:
-                yield name, parameter.detach()
+            names.setdefault(parameter, []).append(name)
+        whole = self.settings.zero_stage < 3
+        for bucket in gathered_together(list(names), SYNC_BYTES):
+            with deepspeed.zero.GatheredParameters(bucket, enabled=not whole):
+                values = [each.detach() if whole else each.detach().clone() for each in bucket]
+            for parameter, value in zip(bucket, values, strict=True):
+                yield from ((name, value) for name in names[parameter])
+
+
+SYNC_BYTES = 512 << 20
+"""Weights that are gathered at a time under ZeRO 3, so many bytes at most: enough that waiting for each other is nothing, and
+little beside the model."""
+
+
+def gathered_together(parameters: Sequence[nn.Parameter], most: int) -> Iterator[list[nn.Parameter]]:
+    """Neighbours whose whole values take at most so many bytes; one that alone takes more is alone."""
+    bucket: list[nn.Parameter] = []
+    held = 0
+    for parameter in parameters:
+        size = getattr(parameter, "ds_numel", parameter.numel()) * parameter.element_size()
+        if bucket and held + size > most:
+            yield bucket
+            bucket, held = [], 0
+        bucket.append(parameter)
+        held += size
+    if bucket:
+        yield bucket
 
 
 FILLER: Pair = ([0], [0])

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verizero.artifacts.errors import UserError
-from verizero.training.learner import Learner, Score
+from verizero.training.learner import Score
 from verizero.training.rollouts import Response
+from verizero.training.scores import Scores
 from verizero.training.world import World
 
 CHECKED_TOKENS = 4096
@@ -38,14 +39,14 @@ def to_check(responses: Sequence[Response], samples: int) -> list[Response]:
     return chosen
 
 
-def check_logprobs(responses: Sequence[Response], learner: Learner, limit: float, step: int) -> LogprobGap:
+def check_logprobs(responses: Sequence[Response], policy: Scores, limit: float, step: int) -> LogprobGap:
     """Score some responses with the learner and compare that with what the engine said of their tokens.
 
     Raises:
         UserError: the mean gap is above the limit; the engine samples from another policy.
     """
-    scores = learner.score([(response.prompt, response.tokens) for response in responses])
-    gap = logprob_gap(responses, scores, learner.world)
+    scores = policy.of(responses)
+    gap = logprob_gap(responses, [scores[response.number] for response in responses], policy.learner.world)
     require_close(gap, limit, step)
     return gap
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from verizero.policy.save import save_policy
 from verizero.problems.problem import Problem
 from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted
-from verizero.rollout.engine import Engine, Sampling
+from verizero.rollout.engine import Engine, Sampling, VllmRuntime
 from verizero.rollout.start import start_engine
 from verizero.training.advantages import step_advantages, value_targets
 from verizero.training.batches import prompts_of_step, updates_of_step
@@ -33,6 +33,7 @@ from verizero.training.checkpoint import Checkpoints
 from verizero.training.clock import Clock
 from verizero.training.critic import Critic, ValueUpdate, critic_of, critic_updates
 from verizero.training.divergence import require_finite
+from verizero.training.first_sleep import prove_sleep
 from verizero.training.kept_rollouts import rollout_table
 from verizero.training.learner import Learner, Score, TrainRow, Update
 from verizero.training.live import LiveLine
@@ -60,6 +61,7 @@ class Runtime:
     micro_batch_tokens: int = 2048
     save_seconds: float = 120.0
     """State for resuming is saved at least this often, and at each kept step."""
+    vllm: VllmRuntime = field(default_factory=partial(VllmRuntime, memory_percent=50))
 
 
 def train(
@@ -104,6 +106,7 @@ def train(
     own_reach = prompts.longest + rollout.max_tokens
     reach = max(own_reach, validation.reach if validation else 0)
     engine = engine_of(learner, folder, reach, own_reach, runtime, seed)
+    prove_sleep(engine, learner, prompts.token_ids, sampling, done + 1, warn)
     log = EventLog(checkpoints.events) if world.first else None
     progress = LiveLine(settings.steps, done) if world.first else None
     watch = SignalWatch(warn, settings.advantage.baseline in GROUPED)
@@ -126,7 +129,6 @@ def train(
                 again = [len(rounds)] if rounds else []
 
                 clock.phase("sync")  # 1. the engine gets the learner's weights
-                engine.wake()
                 engine.update(learner.named_weights())
 
                 clock.phase("generate")  # 2. each rank samples the completions of its share of the step's prompts
@@ -140,7 +142,8 @@ def train(
                 engine.sleep()
 
                 clock.phase("check")  # 3. was it the learner's policy that was sampled from?
-                gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
+                checked = Scores(learner)
+                gap = check_logprobs(to_check(responses, rollout.samples), checked, rollout.max_logprob_gap, step)
 
                 clock.phase("grade")  # 4. rewards, which all ranks then know
                 problems = [prompts.problems[chosen[response.number // rollout.samples]] for response in responses]
@@ -150,12 +153,12 @@ def train(
                     problems = [prompts.problems[chosen[place]] for place in places]
                     draws = [derive_seed(seed, "greedy reward", step, place, *again) / 2**63 for place in places]
                     earned = with_greedy(earned, graded(grading, greedy, problems, draws, settings), rollout.samples)
-                rounds.append(Round(responses, Outcomes(world.gather(earned), rollout.samples)))
+                rounds.append(Round(responses, Outcomes(world.gather(earned), rollout.samples), checked.known))
             kept = kept_groups(rounds, rollout.prompts)
             responses, known = kept.responses, kept.known
 
             clock.phase("score")  # 5. what the divergence takes from the reward, and what a critic expects
-            policy, base = Scores(learner), Scores(learner, reference)
+            policy, base = Scores(learner, checked=kept.checked), Scores(learner, reference)
             penalties = reward_penalties(settings.kl, responses, policy, base)
             values = critic.values(responses) if critic else {}
 
@@ -216,7 +219,6 @@ def train(
             measured = UNMEASURED if validation else {}
             if validation and validation.due(step):  # 10. the validation problems; nothing here reaches a weight
                 clock.phase("validate")
-                engine.wake()
                 engine.update(learner.named_weights())
                 measured = validation.measured(engine, judging, world)
                 engine.sleep()
@@ -278,9 +280,19 @@ def engine_of(learner: Learner, folder: Path, reach: int, own_reach: int, runtim
     """
     rollout, rank = learner.settings.rollout, learner.world.rank
     shared = learner.module if learner.settings.zero_stage < 3 else None
-    own_seed = derive_seed(seed, "engine", rank) % 2**31
+    # those that share a vLLM must sample alike
+    own_seed = derive_seed(seed, "engine", rank // runtime.vllm.tensor_parallel) % 2**31
     return start_engine(
-        rollout.engine, folder, rollout.dtype, reach, runtime.threads, own_seed, shared, usual_length=own_reach
+        rollout.engine,
+        folder,
+        rollout.dtype,
+        reach,
+        runtime.threads,
+        own_seed,
+        shared,
+        usual_length=own_reach,
+        vllm=runtime.vllm,
+        beside_learner=True,
     )
 
 

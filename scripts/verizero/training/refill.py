@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from verizero.config.axes import Selection
 from verizero.objective.advantage import zero_variance
+from verizero.training.learner import Score
 from verizero.training.rollouts import Outcomes, Response
 
 
@@ -18,6 +19,8 @@ class Round:
     """Of this rank."""
     known: Outcomes
     """Of all ranks."""
+    checked: Mapping[int, Score] = field(default_factory=dict)
+    """The learner's scores of the responses that the engine was checked by, by their numbers; of this rank."""
 
     @property
     def silent(self) -> list[bool]:
@@ -48,7 +51,7 @@ def kept_groups(rounds: Sequence[Round], prompts: int) -> Round:
         at = new.get((which, old // samples))
         return None if at is None else at * samples + old % samples
 
-    rows, responses = [], []
+    rows, responses, checked = [], [], {}
     for which, one in enumerate(rounds):
         for row in one.known.rows:
             if (number := renumbered(which, row.number)) is not None:
@@ -56,7 +59,10 @@ def kept_groups(rounds: Sequence[Round], prompts: int) -> Round:
         for response in one.responses:
             if (number := renumbered(which, response.number)) is not None:
                 responses.append(replace(response, number=number))
-    return Round(responses, Outcomes(sorted(rows, key=lambda row: row.number), samples))
+        for old, score in one.checked.items():
+            if (number := renumbered(which, old)) is not None:
+                checked[number] = score
+    return Round(responses, Outcomes(sorted(rows, key=lambda row: row.number), samples), checked)
 
 
 def sampled(rounds: Sequence[Round]) -> Outcomes:

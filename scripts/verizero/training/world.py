@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -18,66 +15,14 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its imports use names that its dependencies have deprecated
     import deepspeed  # reads the environment that was set above
 
+from verizero.rollout.world import World
 from verizero.training.devices import hold
 
-T = TypeVar("T")
+__all__ = ["World", "deepspeed", "leave_world", "start_world"]
+
 ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
 """What torchrun would say to a single process; DeepSpeed reads it. Nothing listens on the port."""
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
-
-
-@dataclass(frozen=True)
-class World:
-    """Which process this is, of how many, and where its tensors live."""
-
-    rank: int
-    size: int
-    device: torch.device
-
-    @property
-    def first(self) -> bool:
-        """Whether this process writes what is written once."""
-        return self.rank == 0
-
-    def share(self, count: int) -> range:
-        """The contiguous part of `count` things that is this process's; the parts differ by at most one in size."""
-        return range(count * self.rank // self.size, count * (self.rank + 1) // self.size)
-
-    def gather(self, mine: Sequence[T]) -> list[T]:
-        """Everybody's items, in the order of the ranks, on every rank."""
-        if self.size == 1:
-            return list(mine)
-        parts: list[Any] = [None] * self.size
-        dist.all_gather_object(parts, list(mine))
-        return [item for part in parts for item in part]
-
-    def sums(self, values: Sequence[float]) -> list[float]:
-        """Element-wise sum over all ranks, in float64."""
-        return self._reduced(values, dist.ReduceOp.SUM)
-
-    def maxima(self, values: Sequence[float]) -> list[float]:
-        """Element-wise maximum over all ranks."""
-        return self._reduced(values, dist.ReduceOp.MAX)
-
-    def from_first(self, value: T) -> T:
-        """The first rank's value, on every rank."""
-        if self.size == 1:
-            return value
-        box = [value]
-        dist.broadcast_object_list(box, src=0)
-        return box[0]
-
-    def wait(self) -> None:
-        """Block until all ranks arrive."""
-        if self.size > 1:
-            dist.barrier()
-
-    def _reduced(self, values: Sequence[float], operation: Any) -> list[float]:
-        if self.size == 1:
-            return [float(value) for value in values]
-        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
-        dist.all_reduce(tensor, op=operation)
-        return tensor.tolist()
 
 
 def start_world(threads: int | None = None) -> World:
