@@ -55,6 +55,15 @@ def arguments() -> argparse.Namespace:
         "--micro-batch-tokens", type=int, default=2048, help="positions of a micro-batch, padding included"
     )
     parser.add_argument(
+        "--offload-optimizer",
+        type=int,
+        choices=(0, 1),
+        nargs="?",
+        default=0,
+        const=1,
+        help="keep master weights and moments in the memory of the CPU, and compute the update there (0: no, the default)",
+    )
+    parser.add_argument(
         "--minutes", type=float, help="save, and end with exit code 75, before so much wall time has passed"
     )
     parser.add_argument(
@@ -125,7 +134,12 @@ def main() -> int:
         steps, begin = spec.optimizer.steps, frozen_steps(spec.optimizer)
         validation = validation_of(spec.validation, benchmark, spec.template, folder, steps, begin)
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
-    runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds)
+    runtime = Runtime(
+        options.threads,
+        options.micro_batch_tokens,
+        options.save_seconds,
+        offload_optimizer=bool(options.offload_optimizer),
+    )
     complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print, validation)
     leave_world()
 

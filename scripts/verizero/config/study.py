@@ -105,6 +105,8 @@ class Runtime(Section):
     """Nodes of a training job; more than one on Slurm only."""
     micro_batch_tokens: Count = 2048
     """Tokens in one forward pass of the learner."""
+    offload_optimizer: bool = False
+    """Keep master weights and moments of the learner in the memory of the CPU, and compute the update there."""
     train_minutes: Count = 720
     generate_minutes: Count = 240
     mem_mb: Count = 6000

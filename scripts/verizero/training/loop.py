@@ -59,6 +59,8 @@ class Runtime:
     micro_batch_tokens: int = 2048
     save_seconds: float = 120.0
     """State for resuming is saved at least this often, and at each kept step."""
+    offload_optimizer: bool = False
+    """Master weights and moments in the memory of the CPU."""
 
 
 def train(
@@ -90,8 +92,8 @@ def train(
     sampling = Sampling(rollout.temperature, top_p=1.0, max_tokens=rollout.max_tokens, stop=tuple(spec.template.stop))
     greedily = replace(sampling, temperature=0.0) if settings.advantage.baseline == "greedy" else None
     model, tokenizer = load_policy(folder, settings.train_dtype)
-    learner = Learner(model, settings, world, runtime.micro_batch_tokens)
-    critic = critic_of(folder, settings, world, runtime.micro_batch_tokens)
+    learner = Learner(model, settings, world, runtime.micro_batch_tokens, runtime.offload_optimizer)
+    critic = critic_of(folder, settings, world, runtime.micro_batch_tokens, runtime.offload_optimizer)
     frozen = frozen_steps(settings)
     reference = reference_policy(folder, settings, world)
     trained: list[Learner | Critic] = [learner, critic] if critic else [learner]
