@@ -113,6 +113,7 @@ def main() -> int:
 
     set_threads(options.threads)
     from verizero.training.checkpoint import Checkpoints
+    from verizero.training.live import closing_line
     from verizero.training.loop import Runtime, train
     from verizero.training.prompts import readable_prompts
     from verizero.training.schedule import frozen_steps
@@ -149,6 +150,7 @@ def main() -> int:
     if not job:
         return 0
     events = read_events(checkpoints.events)
+    print(closing_line([event["timing"] for event in events]), file=sys.stderr)
     best = validation.best(accuracies(events)) if validation else None
     for step in spec.optimizer.kept_steps():
         checkpoints.place(step, job.staging)

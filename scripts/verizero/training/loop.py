@@ -38,6 +38,7 @@ from verizero.training.live import LiveLine
 from verizero.training.logprob_check import check_logprobs, to_check
 from verizero.training.metrics import critic_metrics, refill_metrics, rollout_metrics, update_metrics
 from verizero.training.objective import objective_of
+from verizero.training.peak_memory import PeakMemory
 from verizero.training.prompts import Prompts
 from verizero.training.refill import Round, filled, kept_groups, sampled
 from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes, with_greedy
@@ -107,6 +108,7 @@ def train(
     engine = engine_of(learner, folder, reach, own_reach, runtime, seed)
     log = EventLog(checkpoints.events) if world.first else None
     progress = LiveLine(settings.steps, done) if world.first else None
+    memory = PeakMemory(world.device)
     watch = SignalWatch(warn, settings.advantage.baseline in GROUPED)
     if log:
         log.keep_through(done)
@@ -120,7 +122,7 @@ def train(
         GradingPool(validation.how.grader if validation else settings.reward.grader, runtime.threads) as judging,
     ):
         for step in range(done + 1, settings.steps + 1):
-            clock = Clock(save=saving)  # the last state was saved after its step's line had been written
+            clock = Clock(memory, save=saving)  # the last state was saved after its step's line had been written
 
             rounds: list[Round] = []
             while not filled(rounds, rollout.prompts, settings.selection):  # once, unless groups are to be replaced
@@ -241,7 +243,7 @@ def train(
             metrics |= update_metrics(updates, passes, reference is not None, objective.correction is not None)
             metrics |= critic_metrics(fits, explained) | measured
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
-            timing = clock.timing(tokens) | {"processes": world.size}
+            timing = clock.timing(tokens, world) | {"processes": world.size}
             if log and progress:
                 log.write(step, metrics, timing)
                 watch.see(step, metrics)
