@@ -5,6 +5,10 @@
         --out results/runs/tiny.sums.plain.grpo-toy.s1/manifest.json
     torchrun --standalone --nproc-per-node 2 -- scripts/train.py ...      # the `--` keeps torchrun from reading --run
     python scripts/train.py --dry --spec "$(python scripts/spec.py train tiny.sums.plain.grpo-toy.s1)"
+    python scripts/train.py --dry --spec ... --model DIR --processes 8 --gpu-memory 80       # will it fit?
+
+With `--dry` and `--model`, a manifest or any folder with a config.json, it also says how much memory each process takes by part, and for
+GPUs of a size whether that fits and what to change where it does not, what costs least time first. Weights need not be there.
 
 The payload is a Hugging Face folder `step-<n>/` for each kept step, `step-best/` where a validation chooses one,
 `curves.jsonl`, one line of measurements a step, and `rollouts/step-<n>.parquet`, one row a completion, for each step in the
@@ -24,8 +28,11 @@ from verizero.artifacts.errors import UserError, main_program
 from verizero.artifacts.events import CURVES_FILE, EVENTS_FILE, read_events
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.job import EXIT_RESUME, Job
-from verizero.artifacts.manifest import open_artifact
+from verizero.artifacts.manifest import open_artifact, payload_folder, read_manifest
 from verizero.config.describe import recipe_text
+from verizero.config.fit import memory_text
+from verizero.config.memory import Placement
+from verizero.config.model_shape import read_shape
 from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec, read_spec
 from verizero.problems.problem import read_problems
@@ -37,9 +44,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True, help="TrainSpec as JSON, or @FILE")
     parser.add_argument("--dry", action="store_true", help="say what the run would do, axis by axis, and stop")
+    parser.add_argument("--processes", type=int, default=1, help="with --dry: as many, one on each GPU")
+    parser.add_argument("--gpu-memory", type=float, metavar="GIB", help="with --dry: of each GPU")
     required = [
         parser.add_argument("--run", help="the run's id"),
-        parser.add_argument("--model", type=Path, help="manifest.json of the model to start from"),
+        parser.add_argument(
+            "--model", type=Path, help="manifest.json of the model to start from; with --dry also its folder"
+        ),
         parser.add_argument("--dataset", type=Path, help="manifest.json of the training set"),
         parser.add_argument("--out", type=Path, help="where the run's manifest.json goes"),
     ]
@@ -89,12 +100,31 @@ def kept_by(optimizer: Optimizer, best: int | None) -> dict[str, int | str]:
     return found
 
 
+def memory_said(recipe: Optimizer, options: argparse.Namespace) -> str:
+    """The estimate of memory for the model that is named by its manifest or its folder."""
+    from verizero.policy.logprobs import CHUNK_LOGITS
+
+    folder = options.model
+    if folder.is_file():
+        folder = payload_folder(folder, read_manifest(folder).kind)
+    where = Placement(
+        options.processes,
+        options.micro_batch_tokens,
+        bool(options.offload_optimizer),
+        on_gpu=options.gpu_memory is not None,
+        gpu_gib=options.gpu_memory,
+    )
+    return memory_text(read_shape(folder), recipe, where, CHUNK_LOGITS)
+
+
 def main() -> int:
     """Check the inputs, train, publish."""
     options = arguments()
     spec, plain = read_spec(TrainSpec, options.spec)
     if options.dry:
         print(recipe_text(spec.optimizer, spec.validation), end="")
+        if options.model:
+            print("\n" + memory_said(spec.optimizer, options), end="")
         return 0
     folder = open_artifact(options.model)[1]
     problems_folder = open_artifact(options.dataset)[1]
