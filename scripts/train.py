@@ -5,6 +5,10 @@
         --out results/runs/tiny.sums.plain.grpo-toy.s1/manifest.json
     torchrun --standalone --nproc-per-node 2 -- scripts/train.py ...      # the `--` keeps torchrun from reading --run
     python scripts/train.py --dry --spec "$(python scripts/spec.py train tiny.sums.plain.grpo-toy.s1)"
+    python scripts/train.py --dry --spec ... --model DIR --processes 8 --gpu-memory 80       # will it fit?
+
+With `--dry` and `--model`, a manifest or any folder with a config.json, it also says how much memory each process takes by part, and for
+GPUs of a size whether that fits and what to change where it does not, what costs least time first. Weights need not be there.
 
 The payload is a Hugging Face folder `step-<n>/` for each kept step, `step-best/` where a validation chooses one,
 `curves.jsonl`, one line of measurements a step, and `rollouts/step-<n>.parquet`, one row a completion, for each step in the
@@ -24,8 +28,11 @@ from verizero.artifacts.errors import UserError, main_program
 from verizero.artifacts.events import CURVES_FILE, EVENTS_FILE, read_events
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.job import EXIT_RESUME, Job
-from verizero.artifacts.manifest import open_artifact
+from verizero.artifacts.manifest import open_artifact, payload_folder, read_manifest
 from verizero.config.describe import recipe_text
+from verizero.config.fit import memory_text
+from verizero.config.memory import Placement
+from verizero.config.model_shape import read_shape
 from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec, read_spec
 from verizero.problems.problem import read_problems
@@ -38,9 +45,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True, help="TrainSpec as JSON, or @FILE")
     parser.add_argument("--dry", action="store_true", help="say what the run would do, axis by axis, and stop")
+    parser.add_argument("--processes", type=int, default=1, help="with --dry: as many, one on each GPU")
+    parser.add_argument("--gpu-memory", type=float, metavar="GIB", help="with --dry: of each GPU")
     required = [
         parser.add_argument("--run", help="the run's id"),
-        parser.add_argument("--model", type=Path, help="manifest.json of the model to start from"),
+        parser.add_argument(
+            "--model", type=Path, help="manifest.json of the model to start from; with --dry also its folder"
+        ),
         parser.add_argument("--dataset", type=Path, help="manifest.json of the training set"),
         parser.add_argument("--out", type=Path, help="where the run's manifest.json goes"),
     ]
@@ -54,6 +65,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument(
         "--micro-batch-tokens", type=int, default=2048, help="positions of a micro-batch, padding included"
+    )
+    parser.add_argument(
+        "--offload-optimizer",
+        type=int,
+        choices=(0, 1),
+        nargs="?",
+        default=0,
+        const=1,
+        help="keep master weights and moments in the memory of the CPU, and compute the update there (0: no, the default)",
     )
     parser.add_argument(
         "--minutes", type=float, help="save, and end with exit code 75, before so much wall time has passed"
@@ -82,12 +102,31 @@ def kept_by(optimizer: Optimizer, best: int | None) -> dict[str, int | str]:
     return found
 
 
+def memory_said(recipe: Optimizer, options: argparse.Namespace) -> str:
+    """The estimate of memory for the model that is named by its manifest or its folder."""
+    from verizero.policy.logprobs import CHUNK_LOGITS
+
+    folder = options.model
+    if folder.is_file():
+        folder = payload_folder(folder, read_manifest(folder).kind)
+    where = Placement(
+        options.processes,
+        options.micro_batch_tokens,
+        bool(options.offload_optimizer),
+        on_gpu=options.gpu_memory is not None,
+        gpu_gib=options.gpu_memory,
+    )
+    return memory_text(read_shape(folder), recipe, where, CHUNK_LOGITS)
+
+
 def main() -> int:
     """Check the inputs, train, publish."""
     options = arguments()
     spec, plain = read_spec(TrainSpec, options.spec)
     if options.dry:
         print(recipe_text(spec.optimizer, spec.validation), end="")
+        if options.model:
+            print("\n" + memory_said(spec.optimizer, options), end="")
         return 0
     folder = open_artifact(options.model)[1]
     problems_folder = open_artifact(options.dataset)[1]
@@ -106,6 +145,7 @@ def main() -> int:
 
     set_threads(options.threads)
     from verizero.training.checkpoint import Checkpoints
+    from verizero.training.live import closing_line
     from verizero.training.loop import Runtime, train
     from verizero.training.prompts import readable_prompts
     from verizero.training.schedule import frozen_steps
@@ -127,7 +167,13 @@ def main() -> int:
         steps, begin = spec.optimizer.steps, frozen_steps(spec.optimizer)
         validation = validation_of(spec.validation, benchmark, spec.template, folder, steps, begin)
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
-    runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds, vllm_runtime(options))
+    runtime = Runtime(
+        options.threads,
+        options.micro_batch_tokens,
+        options.save_seconds,
+        vllm_runtime(options),
+        offload_optimizer=bool(options.offload_optimizer),
+    )
     complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print, validation)
     leave_world()
 
@@ -137,6 +183,7 @@ def main() -> int:
     if not job:
         return 0
     events = read_events(checkpoints.events)
+    print(closing_line([event["timing"] for event in events]), file=sys.stderr)
     best = validation.best(accuracies(events)) if validation else None
     for step in spec.optimizer.kept_steps():
         checkpoints.place(step, job.staging)

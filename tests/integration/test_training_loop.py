@@ -57,6 +57,9 @@ def test_every_measurement_of_a_step_is_there(run):
     assert sum(timing[f"seconds_{phase}"] for phase in phases) == pytest.approx(
         timing["seconds_step"], rel=0.1, abs=0.01
     )
+    assert 0 < timing["peak_gib_train"] < 10
+    assert {f"peak_gib_{phase}" for phase in phases} <= set(timing)
+    assert not any("peak" in name for name in metrics), "memory differs from one time to the next"
 
 
 def test_micro_batches_change_a_run_within_float_tolerance_only(run):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verizero.training import live
-from verizero.training.live import LiveLine, live_line
+from verizero.training.live import LiveLine, closing_line, live_line
 
 NAMES = ("reward_mean", "length_correct_mean", "length_incorrect_mean", "entropy")
 METRICS = dict(zip(NAMES, (0.41234, 812.4, 1034.0, 0.3125), strict=True))
@@ -89,3 +89,12 @@ def test_on_a_terminal_there_is_one_line_that_fits_and_no_other(monkeypatch, col
     shown = [text for text in re.split(r"[\r\n]+", said) if text.strip()]
     assert shown[-1].startswith("train 2/2, 0:00:00 left  reward 0.412  length 812 right, 1034 wrong")
     assert all(len(text) <= columns for text in shown)
+
+
+def test_the_last_line_says_where_time_and_memory_went():
+    first = {"seconds_generate": 60.0, "seconds_train": 30.0, "seconds_step": 100.0, "peak_gib_generate": 1.5}
+    second = {"seconds_generate": 0.0, "seconds_train": 90.0, "seconds_step": 100.0, "peak_gib_train": 2.25}
+    said = "2 steps in 0:03:20: train 60%, generate 30%"
+    assert closing_line([first, second]) == f"{said}; peak memory 2.25 GiB of a process, in train"
+    older = [{name: value for name, value in one.items() if "peak" not in name} for one in (first, second)]
+    assert closing_line(older) == said

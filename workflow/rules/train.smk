@@ -20,6 +20,7 @@ rule train:
         mem_mb=knob("mem_mb"),
         runtime=knob("train_minutes"),
         micro_batch_tokens=knob("micro_batch_tokens"),
+        offload_optimizer=int(knob("offload_optimizer")),
     params:
         spec=spec_of("train", "{model}.{dataset}.{template}.{optimizer}.s{seed}"),
         code=code_of("train"),
@@ -32,4 +33,5 @@ rule train:
         " --model {input.model} --dataset {input.dataset} --validation {input.validation} --out {output}"
         " --threads {resources.process_threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime}"
         " --vllm-memory-percent {resources.vllm_memory_percent} --vllm-tensor-parallel {resources.vllm_tensor_parallel}"
-        " --vllm-eager {resources.vllm_eager} --vllm-cpu-cache-gib {resources.vllm_cpu_cache_gib} 2> {log}"
+        " --vllm-eager {resources.vllm_eager} --vllm-cpu-cache-gib {resources.vllm_cpu_cache_gib}"
+        " --offload-optimizer {resources.offload_optimizer} 2> {log}"

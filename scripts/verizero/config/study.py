@@ -118,6 +118,8 @@ class Runtime(Section):
     """Start vLLM without compilation and CUDA graphs: a minute faster, and slower tokens. Its CPU build always does."""
     vllm_cpu_cache_gib: Count = 2
     """What vLLM's CPU build takes for keys and values, in GiB for each process."""
+    offload_optimizer: bool = False
+    """Keep master weights and moments of the learner in the memory of the CPU, and compute the update there."""
     train_minutes: Count = 720
     generate_minutes: Count = 240
     mem_mb: Count = 6000

@@ -78,10 +78,13 @@ class Critic:
         how: CriticSettings,
         world: World,
         micro_batch_tokens: int,
+        offload_optimizer: bool = False,
     ) -> None:
         self.how, self.world = how, world
         model = made_ready(ValueModel(reads_packed(policy)), settings, world)
-        self.held = TrainedModule(model, settings, how.learning_rate, world, micro_batch_tokens, "critic")
+        self.held = TrainedModule(
+            model, settings, how.learning_rate, world, micro_batch_tokens, "critic", offload_optimizer
+        )
         self.save, self.load = self.held.save, self.held.load
 
     def values(self, responses: Sequence[Response]) -> dict[int, Float[Tensor, " token"]]:
@@ -119,12 +122,14 @@ class Critic:
         return MicroBatch(weighted.sum(), measured, weighted.detach().isfinite().all(-1).tolist())
 
 
-def critic_of(folder: Path, settings: Optimizer, world: World, micro_batch_tokens: int) -> Critic | None:
+def critic_of(
+    folder: Path, settings: Optimizer, world: World, micro_batch_tokens: int, offload_optimizer: bool = False
+) -> Critic | None:
     """The critic of a run that has one, as the model in a folder."""
     if settings.critic is None:
         return None
     policy, _ = load_policy(folder, settings.train_dtype)
-    return Critic(policy, settings, settings.critic, world, micro_batch_tokens)
+    return Critic(policy, settings, settings.critic, world, micro_batch_tokens, offload_optimizer)
 
 
 def critic_updates(

@@ -95,12 +95,22 @@ class Learner:
         model: a causal language model with float32 or bfloat16 weights.
         settings: the run's recipe.
         micro_batch_tokens: that the decoder reads in a micro-batch; changes the order of float additions only.
+        offload_optimizer: see `TrainedModule`.
     """
 
-    def __init__(self, model: PreTrainedModel, settings: Optimizer, world: World, micro_batch_tokens: int) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        settings: Optimizer,
+        world: World,
+        micro_batch_tokens: int,
+        offload_optimizer: bool = False,
+    ) -> None:
         self.settings, self.world, self.temperature = settings, world, settings.rollout.temperature
         scored = ScoredPolicy(made_ready(reads_packed(model), settings, world))
-        self.held = TrainedModule(scored, settings, settings.learning_rate, world, micro_batch_tokens, "learner")
+        self.held = TrainedModule(
+            scored, settings, settings.learning_rate, world, micro_batch_tokens, "learner", offload_optimizer
+        )
         self.module: Any = scored.policy
         self.save, self.load = self.held.save, self.held.load
 

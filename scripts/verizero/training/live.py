@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from tqdm import tqdm
 
@@ -57,6 +57,31 @@ def live_line(step: int, steps: int, seconds_left: float, metrics: Metrics, toke
         f"train {step}/{steps}, {_duration(seconds_left)} left  reward {_number(metrics['reward_mean'], 3)}  "
         f"length {right} right, {wrong} wrong  entropy {_number(metrics['entropy'], 3)}  {_number(tokens_per_second, 0)} tokens/s"
     )
+
+
+def closing_line(timings: Sequence[Mapping[str, float]]) -> str:
+    """What a run took: its longest phases with their shares of the time, and the phase that held most memory.
+
+    Args:
+        timings: of every step, as the event log has them; one without peaks was written by an earlier version.
+    """
+    seconds = _by_phase(timings, "seconds_", sum)
+    whole = seconds.pop("step")
+    longest = sorted(seconds, key=lambda phase: -seconds[phase])[:3]
+    shares = ", ".join(f"{phase} {seconds[phase] / whole:.0%}" for phase in longest)
+    line = f"{len(timings)} steps in {_duration(whole)}: {shares}"
+    peaks = _by_phase(timings, "peak_gib_", max)
+    if peaks:
+        most = max(peaks, key=lambda phase: peaks[phase])
+        line += f"; peak memory {peaks[most]:.2f} GiB of a process, in {most}"
+    return line
+
+
+def _by_phase(
+    timings: Sequence[Mapping[str, float]], prefix: str, of: Callable[[list[float]], float]
+) -> dict[str, float]:
+    names = dict.fromkeys(name for timing in timings for name in timing if name.startswith(prefix))
+    return {name.removeprefix(prefix): of([timing.get(name, 0.0) for timing in timings]) for name in names}
 
 
 def _number(value: float | None, digits: int) -> str:

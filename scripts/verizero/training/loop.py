@@ -40,6 +40,7 @@ from verizero.training.live import LiveLine
 from verizero.training.logprob_check import check_logprobs, to_check
 from verizero.training.metrics import critic_metrics, refill_metrics, rollout_metrics, update_metrics
 from verizero.training.objective import objective_of
+from verizero.training.peak_memory import PeakMemory
 from verizero.training.prompts import Prompts
 from verizero.training.refill import Round, filled, kept_groups, sampled
 from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes, with_greedy
@@ -62,6 +63,8 @@ class Runtime:
     save_seconds: float = 120.0
     """State for resuming is saved at least this often, and at each kept step."""
     vllm: VllmRuntime = field(default_factory=partial(VllmRuntime, memory_percent=50))
+    offload_optimizer: bool = False
+    """Master weights and moments in the memory of the CPU."""
 
 
 def train(
@@ -93,8 +96,8 @@ def train(
     sampling = Sampling(rollout.temperature, top_p=1.0, max_tokens=rollout.max_tokens, stop=tuple(spec.template.stop))
     greedily = replace(sampling, temperature=0.0) if settings.advantage.baseline == "greedy" else None
     model, tokenizer = load_policy(folder, settings.train_dtype)
-    learner = Learner(model, settings, world, runtime.micro_batch_tokens)
-    critic = critic_of(folder, settings, world, runtime.micro_batch_tokens)
+    learner = Learner(model, settings, world, runtime.micro_batch_tokens, runtime.offload_optimizer)
+    critic = critic_of(folder, settings, world, runtime.micro_batch_tokens, runtime.offload_optimizer)
     frozen = frozen_steps(settings)
     reference = reference_policy(folder, settings, world)
     trained: list[Learner | Critic] = [learner, critic] if critic else [learner]
@@ -109,6 +112,7 @@ def train(
     prove_sleep(engine, learner, prompts.token_ids, sampling, done + 1, warn)
     log = EventLog(checkpoints.events) if world.first else None
     progress = LiveLine(settings.steps, done) if world.first else None
+    memory = PeakMemory(world.device)
     watch = SignalWatch(warn, settings.advantage.baseline in GROUPED)
     if log:
         log.keep_through(done)
@@ -122,7 +126,7 @@ def train(
         GradingPool(validation.how.grader if validation else settings.reward.grader, runtime.threads) as judging,
     ):
         for step in range(done + 1, settings.steps + 1):
-            clock = Clock(save=saving)  # the last state was saved after its step's line had been written
+            clock = Clock(memory, save=saving)  # the last state was saved after its step's line had been written
 
             rounds: list[Round] = []
             while not filled(rounds, rollout.prompts, settings.selection):  # once, unless groups are to be replaced
@@ -242,7 +246,7 @@ def train(
             metrics |= update_metrics(updates, passes, reference is not None, objective.correction is not None)
             metrics |= critic_metrics(fits, explained) | measured
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
-            timing = clock.timing(tokens) | {"processes": world.size}
+            timing = clock.timing(tokens, world) | {"processes": world.size}
             if log and progress:
                 log.write(step, metrics, timing)
                 watch.see(step, metrics)

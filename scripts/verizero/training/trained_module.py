@@ -57,6 +57,7 @@ class TrainedModule:
         learning_rate: the first one; each update names its own.
         micro_batch_tokens: that its decoder reads in a micro-batch; changes the order of float additions only.
         tag: a name for its files in a saved state.
+        offload_optimizer: master weights and moments are kept, and the update is computed, in the memory of the CPU.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class TrainedModule:
         world: World,
         micro_batch_tokens: int,
         tag: str,
+        offload_optimizer: bool = False,
     ) -> None:
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
         self.settings, self.world, self.micro_batch_tokens, self.tag = settings, world, micro_batch_tokens, tag
@@ -74,7 +76,8 @@ class TrainedModule:
         adam = torch.optim.AdamW(  # fused: a twentieth of the time of the plain one on a CPU
             module.parameters(), lr=learning_rate, betas=betas, weight_decay=settings.weight_decay, fused=True
         )
-        config = engine_config(settings, sum(parameter.numel() for parameter in module.parameters()), world)
+        parameters = sum(parameter.numel() for parameter in module.parameters())
+        config = engine_config(settings, parameters, world, offload_optimizer)
         self.engine, *_ = deepspeed.initialize(model=module, optimizer=adam, config=config, dist_init_required=False)
         self.engine.module.eval()
 
@@ -155,18 +158,25 @@ def made_ready(model: Any, settings: Optimizer, world: World) -> Any:
     return model.to(device=world.device, dtype=DTYPES[settings.train_dtype])
 
 
-def engine_config(settings: Optimizer, parameters: int, world: World) -> dict[str, Any]:
+def engine_config(
+    settings: Optimizer, parameters: int, world: World, offload_optimizer: bool = False
+) -> dict[str, Any]:
     """DeepSpeed's configuration.
 
     Gradients add up in float32 also where the weights are bfloat16 (DeepSpeed's default is the weights' type).
+
+    With the optimizer offloaded, torch's fused AdamW goes on on the CPU: DeepSpeed's own (DeepSpeedCPUAdam, which it asks
+    for unless told otherwise) compiles a C++ operator at the first start, and would be another optimizer.
     """
     stage = settings.zero_stage
-    zero = {
+    zero: dict[str, Any] = {
         "stage": stage,
         "overlap_comm": stage == 2 and world.device.type == "cuda",
         "contiguous_gradients": True,
         "reduce_bucket_size": min(parameters, 500_000_000),
     }
+    if offload_optimizer:
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": world.device.type == "cuda"}
     return {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
@@ -176,6 +186,7 @@ def engine_config(settings: Optimizer, parameters: int, world: World) -> dict[st
         "data_types": {"grad_accum_dtype": "fp32"},
         "zero_optimization": zero,
         "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": 10**9,
     }
 
