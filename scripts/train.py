@@ -13,8 +13,9 @@ GPUs of a size whether that fits and what to change where it does not, what cost
 The payload is a Hugging Face folder `step-<n>/` for each kept step, `step-best/` where a validation chooses one,
 `curves.jsonl`, one line of measurements a step, and `rollouts/step-<n>.parquet`, one row a completion, for each step in the
 optimizer's `kept_rollouts`. `events.jsonl` beside the manifest says also how long everything took. A run that is killed goes on
-from its last saved state when it is started again, with the same result, bit for bit on a CPU. At the time limit, or on SIGTERM or
-SIGUSR1, it saves its state and ends with exit code 75: start it again.
+from its last saved state when it is started again, with the same result, bit for bit on a CPU; where that state is broken, from the one
+before. At the time limit, or on SIGTERM or SIGUSR1, it saves its state, also between two updates of a step, and ends with exit code 75:
+start it again.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from verizero.config.spec import TrainSpec, read_spec
 from verizero.problems.problem import read_problems
 from verizero.rollout.options import add_vllm_options, vllm_runtime
 from verizero.rollout.threads import set_threads
+from verizero.training.faults import as_one
 
 
 def arguments() -> argparse.Namespace:
@@ -82,6 +84,9 @@ def arguments() -> argparse.Namespace:
         "--save-seconds", type=float, default=120.0, help="save the state for resuming at least this often"
     )
     add_vllm_options(parser, memory_percent=50)
+    parser.add_argument(
+        "--stall-minutes", type=float, default=60.0, help="end a run that makes no progress for so long; 0: never"
+    )
     options = parser.parse_args()
     absent = [argument.option_strings[0] for argument in required if getattr(options, argument.dest) is None]
     if absent and not options.dry:
@@ -151,9 +156,11 @@ def main() -> int:
     from verizero.training.schedule import frozen_steps
     from verizero.training.validation import accuracies, require_unseen, validation_of
     from verizero.training.walltime import StopRequest
+    from verizero.training.watchdog import Watchdog
     from verizero.training.world import leave_world, start_world
 
     stop = StopRequest(options.minutes).listen()
+    watchdog = Watchdog(options.stall_minutes).start()
     world = start_world(options.threads)
     job = Job("run", options.run, plain, options.out, inputs=inputs) if world.first else None
     prompts = readable_prompts(problems, spec.template, folder, spec.optimizer)
@@ -174,8 +181,10 @@ def main() -> int:
         vllm_runtime(options),
         offload_optimizer=bool(options.offload_optimizer),
     )
-    complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print, validation)
+    say = job.warn if job else print
+    complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, say, validation, watchdog)
     leave_world()
+    watchdog.stop()
 
     if not complete:
         print(f"stopped ({stop.reason}); the state is saved, start the same command again to go on", file=sys.stderr)
@@ -216,4 +225,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    main_program(main)()
+    main_program(as_one(main))()

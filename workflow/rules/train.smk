@@ -21,6 +21,7 @@ rule train:
         runtime=knob("train_minutes"),
         micro_batch_tokens=knob("micro_batch_tokens"),
         offload_optimizer=int(knob("offload_optimizer")),
+        stall_minutes=knob("stall_minutes"),
     params:
         spec=spec_of("train", "{model}.{dataset}.{template}.{optimizer}.s{seed}"),
         code=code_of("train"),
@@ -34,4 +35,5 @@ rule train:
         " --threads {resources.process_threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime}"
         " --vllm-memory-percent {resources.vllm_memory_percent} --vllm-tensor-parallel {resources.vllm_tensor_parallel}"
         " --vllm-eager {resources.vllm_eager} --vllm-cpu-cache-gib {resources.vllm_cpu_cache_gib}"
-        " --offload-optimizer {resources.offload_optimizer} 2> {log}"
+        " --offload-optimizer {resources.offload_optimizer}"
+        " --stall-minutes {resources.stall_minutes} 2> {log}"

@@ -121,6 +121,9 @@ class Runtime(Section):
     offload_optimizer: bool = False
     """Keep master weights and moments of the learner in the memory of the CPU, and compute the update there."""
     train_minutes: Count = 720
+    stall_minutes: Annotated[int, Field(ge=0)] = 60
+    """A training that makes no progress for so long (no new phase of a step, no update, no finished completion) is ended, so that it
+    can start again; 0: never."""
     generate_minutes: Count = 240
     mem_mb: Count = 6000
     recompute: list[Literal["pretrain", "train"]] = []

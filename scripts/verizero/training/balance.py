@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 

@@ -19,20 +19,24 @@ class Scores:
     All ranks ask together, before the first update of the step.
 
     Args:
-        checked: scores that are there already, by their response's number, because the engine was checked by them. How many
-            depends on the number of processes, so they are known only where somebody asks for them.
+        known: the scores so far, by a response's number; new ones are put there.
+        checked: scores that are there already, because the engine was checked by them. How many depends on the number of
+            processes, so they are known only where somebody asks for them.
     """
 
     def __init__(
-        self, learner: Learner, model: nn.Module | None = None, checked: Mapping[int, Score] | None = None
+        self,
+        learner: Learner,
+        known: dict[int, Score],
+        model: nn.Module | None = None,
+        checked: Mapping[int, Score] | None = None,
     ) -> None:
-        self.learner, self.model, self.checked = learner, model, checked or {}
-        self.known: dict[int, Score] = {}
+        self.learner, self.known, self.model, self.checked = learner, known, model, checked or {}
 
     def of(self, responses: Sequence[Response]) -> dict[int, Score]:
         """The scores of these responses by their number."""
         asked = {response.number for response in responses}
-        self.known |= {number: score for number, score in self.checked.items() if number in asked}
+        self.known.update({number: score for number, score in self.checked.items() if number in asked})
         new = [response for response in responses if response.number not in self.known]
         found = self.learner.score([(response.prompt, response.tokens) for response in new], self.model)
         self.known |= {response.number: score for response, score in zip(new, found, strict=True)}
