@@ -35,8 +35,10 @@ def member(benchmark, **changes):
     return {"benchmark": benchmark, "template": TEMPLATE, "protocol": SAMPLED, "samples": 3, **changes}
 
 
-def run(program, spec, *arguments, code=0):
-    command = [sys.executable, str(ROOT / "scripts" / program), "--spec", json.dumps(spec), *map(str, arguments)]
+def run(program, spec, *arguments, code=0, processes=1):
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--"]
+    command = [sys.executable, *(launcher if processes > 1 else []), str(ROOT / "scripts" / program)]
+    command += ["--spec", json.dumps(spec), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == code, done.stderr
     return done.stderr
@@ -52,11 +54,11 @@ def results(tmp_path_factory):
     return folder
 
 
-def generate(results, members, code=0):
+def generate(results, members, *options, code=0, processes=1):
     benchmarks = [results / f"datasets/{name}/manifest.json" for name in ("one", "two")]
     return run(
         "generate.py", {"members": members}, "--subject", "small", "--suite", "both", "--policy", results / "models/small/manifest.json",
-        "--benchmark", *benchmarks, "--out", results / "samples/small/both/manifest.json", code=code,
+        "--benchmark", *benchmarks, "--out", results / "samples/small/both/manifest.json", *options, code=code, processes=processes,
     )  # fmt: skip
 
 
@@ -151,3 +153,57 @@ def test_a_member_that_does_not_fit_is_found_before_any_other_is_sampled(results
 def test_a_subject_without_that_checkpoint_and_a_missing_benchmark_are_refused(results):
     said = generate(results, {"three.plain.sampled": member("three")}, code=2)
     assert "--benchmark lacks the manifest of `three`" in said
+
+
+@pytest.fixture()
+def unsampled(results, tmp_path):
+    """A copy of the model and the benchmarks, without samples."""
+    for name in ("models", "datasets"):
+        shutil.copytree(results / name, tmp_path / "results" / name)
+    return tmp_path / "results"
+
+
+BOTH = {"one.plain.sampled": member("one"), "two.plain.sampled": member("two", samples=2)}
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_prompts_and_write_what_one_writes(first_samples, unsampled):
+    said = generate(unsampled, BOTH, processes=2)
+    assert said.count("members kept: none; to generate: one.plain.sampled, two.plain.sampled") == 1
+    assert [line for line in said.splitlines() if "30/30 completion" in line], "one count of all processes"
+    assert said.count("30/30 completion") == 1
+    assert rows(unsampled, "one.plain.sampled") == rows(first_samples, "one.plain.sampled")
+    files = [each / "samples/small/both/one.plain.sampled" for each in (first_samples, unsampled)]
+    assert files[0].joinpath("manifest.json").read_bytes() == files[1].joinpath("manifest.json").read_bytes()
+    assert len(rows(unsampled, "two.plain.sampled")) == 12
+    assert "members kept: one.plain.sampled, two.plain.sampled" in generate(unsampled, BOTH)
+
+
+@pytest.mark.slow
+def test_more_processes_than_problems_are_no_mistake(unsampled):
+    few = {"kind": "sums", "problems": 1, "seed": 3, "min_terms": 2, "max_terms": 3}
+    out = unsampled / "datasets/one/manifest.json"
+    run("prepare_dataset.py", {"problems": {"source": few}}, "--name", "one", "--out", out)
+    generate(unsampled, {"one.plain.sampled": member("one")}, processes=2)
+    assert [row["sample"] for row in rows(unsampled, "one.plain.sampled")] == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_leaves_no_artifact(unsampled, tmp_path):
+    # the second process dies where it begins to sample; the first waits for its part
+    dies = "import os\nif os.environ.get('RANK') == '1':\n    from verizero.rollout.transformers_engine import TransformersEngine\n"
+    dies += "    TransformersEngine.generate = lambda *given: os._exit(9)\n"
+    program = tmp_path / "dies.py"
+    program.write_text(
+        f"import runpy, sys\nsys.path[:0] = [{str(ROOT / 'scripts')!r}]\n{dies}"
+        f"sys.argv[0] = {str(ROOT / 'scripts/generate.py')!r}\nrunpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    benchmarks = [unsampled / f"datasets/{name}/manifest.json" for name in ("one", "two")]
+    out = unsampled / "samples/small/both/manifest.json"
+    run(
+        program, {"members": BOTH}, "--subject", "small", "--suite", "both", "--policy", unsampled / "models/small/manifest.json",
+        "--benchmark", *benchmarks, "--out", out, code=1, processes=2,
+    )  # fmt: skip
+    assert not list(unsampled.joinpath("samples").rglob("manifest.json"))
+    generate(unsampled, BOTH)
+    assert len(rows(unsampled, "one.plain.sampled")) == 18

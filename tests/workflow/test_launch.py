@@ -1,4 +1,4 @@
-"""What a training asks Slurm for, and what it starts, by `runtime.gpus` and `runtime.nodes`."""
+"""What training and generating ask Slurm for, and what they start, by `runtime`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
 RUN = "results/runs/tiny.sums.plain.grpo-toy.s1/manifest.json"
+SAMPLES = "results/samples/tiny.plain/toy/manifest.json"
 PARAMS = {"run_uuid": "r", "slurm_logfile": "l", "comment_str": "c", "account": "", "partition": "", "workdir": "w"}
 
 
@@ -35,14 +36,27 @@ class Job:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The demo study, of which only one training is left to do."""
+    """The demo study, of which only one training and the samples of its base model are left to do."""
     folder = tmp_path_factory.mktemp("launch")
     checkout = copy_checkout(folder / "checkout", fake_job_python(folder))
-    made = ("results/models/tiny/manifest.json", "results/datasets/sums/manifest.json")
-    checkout.snakemake("--cores", "2", "--config", "tracking={enabled: false}", "--", *made)
-    rules = checkout.root / "workflow" / "rules" / "train.smk"  # Snakemake shows a job's resources or its message
-    rules.write_text(re.sub(r"    message:\n.*\n", "", rules.read_text(encoding="utf-8")), encoding="utf-8")
+    made = ("models/tiny", "datasets/sums", "datasets/sums-id", "datasets/sums-ood")
+    checkout.snakemake(
+        "--cores", "2", "--config", "tracking={enabled: false}", "--", *(f"results/{one}/manifest.json" for one in made)
+    )
+    for name in ("train", "evaluate"):  # Snakemake shows a job's resources or its message
+        rules = checkout.root / "workflow" / "rules" / f"{name}.smk"
+        rules.write_text(re.sub(r"    message:\n.*\n", "", rules.read_text(encoding="utf-8")), encoding="utf-8")
     return checkout
+
+
+def asked_for(checkout: Checkout, runtime: str, target: str) -> tuple[set[str], str]:
+    """What of a job's sbatch line says where it runs, and what Snakemake says of it."""
+    done = checkout.snakemake(
+        "-n", "-p", "--cores", "64", "--config", "tracking={enabled: false}", f"runtime={runtime}", "--", target
+    )
+    job = Job(done.stdout)
+    line = f"{get_submit_command(job, PARAMS)} {set_gres_string(job)}".split()
+    return {word for word in line if word.startswith(("--gpus", "--nodes", "--ntasks", "--cpus-per-task"))}, done.stdout
 
 
 @pytest.mark.parametrize(
@@ -57,17 +71,34 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def test_gpus_and_nodes_are_what_slurm_is_asked_for_and_what_is_started(
     checkout: Checkout, runtime: str, asked: set[str], started: str
 ) -> None:
-    done = checkout.snakemake(
-        "-n", "-p", "--cores", "64", "--config", "tracking={enabled: false}", f"runtime={runtime}", "--", RUN
-    )
-    job = Job(done.stdout)
-    line = f"{get_submit_command(job, PARAMS)} {set_gres_string(job)}".split()
-    words = {word for word in line if word.startswith(("--gpus", "--nodes", "--ntasks", "--cpus-per-task"))}
+    words, said = asked_for(checkout, runtime, RUN)
     assert asked <= words
     assert (
         not {word.split("=")[0] for word in words}
         - {word.split("=")[0] for word in asked}
         - {"--cpus-per-task", "--ntasks"}
     )
-    assert f"scripts/launch.py {started} -- scripts/train.py" in done.stdout
-    assert Path(RUN).parent.name in done.stdout
+    assert f"scripts/launch.py {started} -- scripts/train.py" in said
+    assert Path(RUN).parent.name in said
+
+
+@pytest.mark.parametrize(
+    ("runtime", "asked", "started"),
+    [
+        ("{gpus: 0}", set(), "--processes 0"),
+        ("{gpus: 1, generate_threads: 4}", {"--gpus=1", "--cpus-per-task=4"}, "--processes 1"),
+        ("{gpus: 8, nodes: 2}", {"--gpus=8", "--nodes=1", "--cpus-per-task=8"}, "--processes 8"),
+    ],
+)
+def test_generating_takes_the_gpus_of_one_node(checkout: Checkout, runtime: str, asked: set[str], started: str) -> None:
+    words, said = asked_for(checkout, runtime, SAMPLES)
+    assert asked <= words
+    assert {word for word in words if word.startswith(("--gpus", "--nodes"))} <= asked
+    assert f"scripts/launch.py {started} -- scripts/generate.py" in said
+
+
+def test_what_vllm_may_take_reaches_training_and_generating(checkout: Checkout) -> None:
+    runtime = "{gpus: 4, vllm_train_memory_percent: 35, vllm_tensor_parallel: 2, vllm_eager: true}"
+    common = "--vllm-tensor-parallel 2 --vllm-eager 1 --vllm-cpu-cache-gib 2"
+    assert f"--vllm-memory-percent 35 {common}" in asked_for(checkout, runtime, RUN)[1]
+    assert f"--vllm-memory-percent 90 {common}" in asked_for(checkout, runtime, SAMPLES)[1]

@@ -8,9 +8,13 @@ rule generate:
         "results/logs/generate/{subject}/{suite}.log",
     benchmark:
         "results/benchmarks/generate/{subject}/{suite}.jsonl"
-    threads: knob("generate_threads")
+    threads: knob("generate_threads") * max(1, knob("gpus"))
     resources:
-        gpu=min(1, knob("gpus")),
+        **placement(nodes=1),
+        **vllm("generate"),
+        gpu=knob("gpus"),
+        processes=knob("gpus"),
+        process_threads=knob("generate_threads"),
         mem_mb=knob("mem_mb"),
         runtime=knob("generate_minutes"),
     params:
@@ -19,8 +23,11 @@ rule generate:
     message:
         "Sample the completions of {wildcards.subject} on the suite {wildcards.suite}"
     shell:
-        "{JOB_PYTHON} scripts/launch.py --processes {resources.gpu} -- scripts/generate.py --spec {params.spec:q} --subject {wildcards.subject} --suite {wildcards.suite}"
-        " --policy {input.policy} --benchmark {input.benchmarks} --out {output} --threads {threads} 2> {log}"
+        "{JOB_PYTHON} scripts/launch.py --processes {resources.processes} --"
+        " scripts/generate.py --spec {params.spec:q} --subject {wildcards.subject} --suite {wildcards.suite}"
+        " --policy {input.policy} --benchmark {input.benchmarks} --out {output} --threads {resources.process_threads}"
+        " --vllm-memory-percent {resources.vllm_memory_percent} --vllm-tensor-parallel {resources.vllm_tensor_parallel}"
+        " --vllm-eager {resources.vllm_eager} --vllm-cpu-cache-gib {resources.vllm_cpu_cache_gib} 2> {log}"
 
 
 rule grade:
