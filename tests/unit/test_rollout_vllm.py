@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +35,7 @@ GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=24)
 def live(tmp_path_factory):
     """A live model, an engine over its folder and the prompts. vLLM's CPU attention wants heads of width 32 or more."""
     folder = tmp_path_factory.mktemp("policy")
-    save_policy(*small_policy(heads=2, kv_heads=1, head_width=32), folder, "float32")
+    save_policy(*small_policy(heads=2, kv_heads=2, head_width=32), folder, "float32")
     model, tokenizer = load_policy(folder, "float32")
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
     engine = start_engine("vllm", folder, "float32", max_model_len=128, threads=1, seed=5)
@@ -141,6 +146,42 @@ def test_only_an_update_ends_a_sleep(live):
         engine.generate(prompts, 1, GREEDY, SEEDS)
     engine.update(model.named_parameters())
     assert gap(model, engine, prompts) < 1e-4
+
+
+def test_an_engine_that_starts_anew_has_the_weights_of_the_folder_until_an_update(live):
+    model, engine, prompts, folder, _ = live
+    engine.update(model.named_parameters())
+    engine.sleep_level = 2  # as on a GPU; nothing sleeps before it starts anew
+    engine.keep_weights_asleep()
+    level, engine.sleep_level = engine.sleep_level, 0
+    assert level == 1
+    with pytest.raises(Asleep):
+        engine.generate(prompts, 1, GREEDY, SEEDS)
+    engine.outdated = False
+    assert gap(load_policy(folder, "float32")[0], engine, prompts) < 1e-4
+    engine.update(model.named_parameters())
+    assert gap(model, engine, prompts) < 1e-4
+
+
+def test_two_processes_that_share_an_engine_get_what_each_asked_for(live, tmp_path):
+    program = Path(__file__).parents[1] / "integration" / "shared_engine.py"
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--"]
+    done = subprocess.run(
+        [sys.executable, *launcher, str(program), str(live[3]), str(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    embedded = start_engine("transformers", live[3], "float32", max_model_len=64)
+    asked = [[3, 14, 5], [6, 7, 8, 15], [9, 10]]
+    expected = tokens(embedded.generate(asked, 2, Sampling(0.0, 1.0, 8), [0, 1, 2]))
+    assert first["said"][0] == expected and second["said"][0] == []
+    assert first["said"][1] == [] and second["said"][1] == second["expected"] != expected
+    assert first["finished"] == 2 * 3 * 2, "each completion is counted once"
 
 
 def test_nothing_to_sample_is_no_call(live):

@@ -113,7 +113,7 @@ class SharedCount:
 def join_world(threads: int) -> tuple[World, dist.Store | None]:
     """Join the processes that torchrun started, or be alone; and what they share.
 
-    Objects travel over gloo, on GPUs too: vLLM makes groups of its own for NCCL.
+    Objects travel over gloo, on GPUs too.
 
     Args:
         threads: of torch's CPU operators.
@@ -127,7 +127,8 @@ def join_world(threads: int) -> tuple[World, dist.Store | None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return World(0, 1, device), None
     store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     return World(rank, size, device), store
 
 
