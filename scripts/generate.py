@@ -179,7 +179,6 @@ def main() -> None:
         for name, member in spec.members.items()
     }
     set_threads(options.threads)
-    hold()
     from verizero.rollout.world import join_world, leave_world
 
     world, store = join_world(options.threads)

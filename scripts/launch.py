@@ -17,7 +17,7 @@ import os
 import sys
 
 from verizero.artifacts.errors import UserError, main_program
-from verizero.training.devices import claim, devices_here
+from verizero.rollout.devices import claim, devices_here
 from verizero.training.launcher import command_of
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from verizero.artifacts.errors import UserError
+from verizero.rollout.devices import HELD, _free, claim, devices_here
 from verizero.training import launcher
-from verizero.training.devices import HELD, _free, claim, devices_here
 from verizero.training.launcher import command_of, first_node
 
 LAUNCH = Path(__file__).parents[2] / "scripts" / "launch.py"
@@ -21,7 +21,7 @@ SLURM = {"SLURM_JOB_ID": "1234"}
 HOLD = """
 import sys; sys.path.insert(0, {scripts!r})
 from pathlib import Path
-from verizero.training.devices import claim
+from verizero.rollout.devices import claim
 import os
 print(",".join(claim({devices!r}, {count}, Path({folder!r}))), flush=True)
 os.execvp("sleep", ["sleep", "60"])
@@ -167,7 +167,7 @@ def test_a_job_sees_no_more_devices_than_it_has_processes(tmp_path, processes, s
 WORKER = """
 import os, signal, sys, time
 sys.path.insert(0, {scripts!r})
-from verizero.training.devices import hold
+from verizero.rollout.devices import hold
 hold()
 rank = os.environ["RANK"]
 def note(number, frame):

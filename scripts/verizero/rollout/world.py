@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
+from verizero.rollout.devices import hold
+
 T = TypeVar("T")
 PATIENCE = timedelta(days=7)
 """How long a process waits for the others, whose completions may be longer; torchrun ends it where one of them fails."""
@@ -116,6 +118,7 @@ def join_world(threads: int) -> tuple[World, dist.Store | None]:
     Args:
         threads: of torch's CPU operators.
     """
+    hold()
     torch.set_num_threads(threads)
     device = torch.device("cpu")
     if torch.cuda.is_available():

@@ -15,8 +15,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its imports use names that its dependencies have deprecated
     import deepspeed  # reads the environment that was set above
 
+from verizero.rollout.devices import hold
 from verizero.rollout.world import World
-from verizero.training.devices import hold
 
 __all__ = ["World", "deepspeed", "leave_world", "start_world"]
 
