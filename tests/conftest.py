@@ -21,6 +21,7 @@ settings.load_profile("untimed")
 LONG = (
     # unit and integration
     "test_training_ranks.py",
+    "test_run.py",
     "test_training_objectives.py",
     "test_training_resume.py",
     "test_generate.py",

@@ -75,7 +75,7 @@ def parts(workers: int) -> tuple[list[Part], Part]:
     # conftest.py puts the long files first; xdist would begin with the files that have the most tests.
     spread = ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")
     others = [
-        Part("unit and integration", JOBS, ("tests/unit", "tests/integration"), spread),
+        Part("unit and integration", JOBS, ("tests/unit", "tests/integration", "tests/gpu"), spread),
         Part("workflow", ORCHESTRATE, ("tests/workflow",), spread),
     ]
     # In one process: its tests share one cluster, and a second process would wait for it until it times out.
