@@ -30,7 +30,6 @@ from verizero.config.spec import GenerateSpec, MemberSpec, read_spec
 from verizero.problems.problem import Problem, read_problems
 from verizero.rollout.options import add_vllm_options, vllm_runtime
 from verizero.rollout.threads import set_threads
-from verizero.training.devices import hold
 
 if TYPE_CHECKING:
     from torch.distributed import Store
