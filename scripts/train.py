@@ -9,8 +9,9 @@
 The payload is a Hugging Face folder `step-<n>/` for each kept step, `step-best/` where a validation chooses one,
 `curves.jsonl`, one line of measurements a step, and `rollouts/step-<n>.parquet`, one row a completion, for each step in the
 optimizer's `kept_rollouts`. `events.jsonl` beside the manifest says also how long everything took. A run that is killed goes on
-from its last saved state when it is started again, with the same result, bit for bit on a CPU. At the time limit, or on SIGTERM or
-SIGUSR1, it saves its state and ends with exit code 75: start it again.
+from its last saved state when it is started again, with the same result, bit for bit on a CPU; where that state is broken, from the one
+before. At the time limit, or on SIGTERM or SIGUSR1, it saves its state, also between two updates of a step, and ends with exit code 75:
+start it again.
 """
 
 from __future__ import annotations

@@ -19,9 +19,12 @@ import pyarrow.parquet as pq  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from training_inputs import assert_alike, finished, make_inputs, recipe, run_of  # noqa: E402
 
+from verizero.training.launcher import TORCHRUN  # noqa: E402
 from verizero.training.world import leave_world, start_world  # noqa: E402
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "train.py"
+FAULTY = Path(__file__).with_name("faulty_train.py")
+LAUNCHER = [*TORCHRUN, "--standalone"]
 SEVERAL = Path(__file__).with_name("several_runs.py")
 SHARED = {
     "whitened returns": {
@@ -46,6 +49,8 @@ SHARED = {
     },
 }
 """Objectives that read what no rank knows alone."""
+STOPS = {"whitened returns": [1, 1, 5, 2], "critic": [1, 6]}
+"""At how many chances to save each start of a run stops that is to end as one that never stops."""
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +60,9 @@ def inputs(tmp_path_factory):
 
 def start(processes, *command, expected=0):
     """Run a program in this many processes; what it said."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--"]
+    launcher = [*LAUNCHER, f"--nproc-per-node={processes}", "--"] if processes > 1 else [sys.executable]
     done = subprocess.run(
-        [sys.executable, *(launcher if processes > 1 else []), *map(str, command)],
+        [*launcher, *map(str, command)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -69,10 +74,15 @@ def start(processes, *command, expected=0):
 
 
 def train(inputs, results, *options, processes, expected=0, **changes):
+    command = [PROGRAM, *options_of(inputs, results, **changes), *options]
+    return results / "runs" / "ranks" / "manifest.json", start(processes, *command, expected=expected)
+
+
+def options_of(inputs, results, **changes):
+    """The options of the command."""
     out = results / "runs" / "ranks" / "manifest.json"
-    command = [PROGRAM, "--spec", recipe(steps=4, **changes), "--run", "ranks"]
-    command += ["--model", inputs[0], "--dataset", inputs[1], "--out", out, *options]
-    return out, start(processes, *command, expected=expected)
+    options = {"--spec": recipe(steps=4, **changes), "--run": "ranks", "--model": inputs[0], "--dataset": inputs[1]}
+    return [word for pair in (options | {"--out": out}).items() for word in pair]
 
 
 def trained(out):
@@ -109,6 +119,8 @@ def pairs(inputs, tmp_path_factory):
 def one_start(inputs, tmp_path_factory):
     """Runs that share one start of two processes, which takes longer than a run: a folder for each."""
     folder, cases = tmp_path_factory.mktemp("shared"), {"stage 2": {"zero_stage": 2}, **SHARED}
+    cases |= {f"{name}, interrupted": SHARED[name] | {"interrupted": stops} for name, stops in STOPS.items()}
+    cases |= {f"{name}, stopped": SHARED[name] | {"interrupted": [1], "ends": False} for name in SHARED}
     start(
         2,
         SEVERAL,
@@ -128,7 +140,7 @@ def test_two_processes_give_the_run_of_one(alone, pairs, one_start, stage):
 
 @pytest.fixture(scope="module", params=[1, 3])
 def stopped(request, inputs, tmp_path_factory):
-    """A ZeRO stage, and the results of a run of two processes that was cut off after its first step."""
+    """A ZeRO stage, and the results of a run of two processes that was cut off after its first update."""
     results = tmp_path_factory.mktemp("stopped") / "results"
     # torchrun reports a worker's exit code 75 as its own failure; the state is there all the same
     train(inputs, results, "--minutes", "0", processes=2, expected=1, zero_stage=request.param)
@@ -150,8 +162,8 @@ def test_one_process_goes_on_from_the_state_of_two(inputs, alone, stopped, tmp_p
     events, weights = run_of(inputs, tmp_path / "scratch", world, steps=4, zero_stage=stage)
     leave_world()
     assert_alike(finished(alone / "plain", 4), (events, weights))
-    assert "the state after step 1 was saved by 2 processes and goes on with 1" in capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "scratch" / "state").iterdir()) == ["latest", "step-4"]
+    assert "the state after update 1 of step 1 was saved by 2 processes and goes on with 1" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "scratch" / "state").iterdir()) == ["latest", "step-2", "step-4"]
 
 
 @pytest.mark.parametrize("stopped", [3], indirect=True)  # once is enough: four processes take a minute to start
@@ -179,3 +191,21 @@ def test_two_processes_keep_the_completions_that_one_keeps(alone, one_start, nam
             rounded = column == "advantage" or column.startswith(("token_advantages", "engine_", "learner_"))
             wanted = pytest.approx(value, rel=2e-3, abs=1e-4) if rounded and value is not None else value
             assert partner[column] == wanted, (row["place"], row["sample"], column)
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_two_processes_that_stop_between_updates_end_bit_for_bit_as_two_that_do_not(one_start, name):
+    events, weights = finished(one_start / name, 4)
+    resumed_events, resumed = finished(one_start / f"{name}, interrupted", 4)
+    assert [event["metrics"] for event in resumed_events] == [event["metrics"] for event in events]
+    assert all(torch.equal(resumed[key], tensor) for key, tensor in weights.items())
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_one_process_goes_on_between_the_updates_of_two(inputs, alone, one_start, tmp_path, name, capsys):
+    shutil.copytree(one_start / f"{name}, stopped", tmp_path / "scratch")
+    world = start_world(threads=1)
+    resumed = run_of(inputs, tmp_path / "scratch", world, steps=4, kept_rollouts=[2], **SHARED[name])
+    leave_world()
+    assert_alike(finished(alone / name, 4), resumed)
+    assert "of step 1 was saved by 2 processes and goes on with 1" in capsys.readouterr().out

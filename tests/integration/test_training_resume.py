@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,10 @@ pytest.importorskip("torch")
 from training_inputs import make_inputs, recipe  # noqa: E402
 
 from verizero.artifacts.manifest import broken_files  # noqa: E402
+from verizero.training.saved_state import read_saved, states_below  # noqa: E402
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "train.py"
+FAULTY = Path(__file__).with_name("faulty_train.py")
 STEPS = 8
 
 
@@ -39,16 +43,18 @@ class Run:
             "--run": "unsure.digits.plain.test.s1",
         }
         options |= {"--model": inputs[0], "--dataset": inputs[1], "--out": self.out}
-        self.command = [sys.executable, str(PROGRAM), *(str(word) for pair in options.items() for word in pair)]
+        self.options = [str(word) for pair in options.items() for word in pair]
         self.scratch = results / ".scratch"
 
-    def start(self, *options):
+    def start(self, *options, fault=None):
+        program = [str(FAULTY), fault] if fault else [str(PROGRAM)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen([*self.command, *options], env=environment, stderr=subprocess.PIPE, text=True)
+        command = [sys.executable, *program, *self.options, *options]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
-    def finish(self, *options):
+    def finish(self, *options, fault=None):
         """The exit code, and what was said."""
-        process = self.start(*options)
+        process = self.start(*options, fault=fault)
         said = process.communicate(timeout=300)[1]
         return process.returncode, said
 
@@ -115,8 +121,9 @@ def test_killed_at_several_moments_ends_with_the_same_weights_and_curves(inputs,
         "while completions are written": lambda run: run.found("*/kept/rollouts/*"),
         "during the save of a state": lambda run: run.found("*/state/.partial/learner"),
         "during the export of kept weights": lambda run: run.found("*/kept/.partial/*"),
-        "between two updates or during a rollout": lambda run: run.steps_logged() >= 6,
-        "at the very end": lambda run: run.found(f"*/state/step-{STEPS}"),
+        "between two updates of a rollout": lambda run: run.found("*/state/step-4.1"),
+        "in the middle of a step": lambda run: run.steps_logged() >= 6,
+        "at the very end": lambda run: run.steps_logged() >= STEPS,
     }
     killed = [name for name, happened in moments.items() if run.kill_when(happened, *often)]
     assert len(killed) >= 4, killed
@@ -134,7 +141,8 @@ def test_a_run_that_meets_its_time_limit_goes_on_where_it_stopped(inputs, uninte
     code, said = run.finish("--minutes", "0")
     assert code == 75, said
     assert "the state is saved" in said
-    assert run.steps_logged() == 1, "one step is always made, so that restarts come to an end"
+    assert run.found("*/state/step-0.1"), "one update is always made, so that restarts come to an end"
+    assert run.steps_logged() == 0
     assert run.finish()[0] == 0
     assert run.out.read_bytes() == uninterrupted.read_bytes()
     attempts = json.loads((run.out.parent / "record.json").read_text())["attempts"]
@@ -162,3 +170,53 @@ def test_a_spec_that_is_wrong_is_one_sentence(inputs, tmp_path):
     assert said.startswith("error: ")
     assert "learning_rate" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_is_a_sentence_and_the_run_goes_on_when_there_is_room(inputs, uninterrupted, tmp_path):
+    results = tmp_path / "results"
+    results.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", results], check=False).returncode:
+        pytest.skip("this machine mounts nothing, not even for root")
+    try:
+        run, filler = Run(inputs, results), results / "filler"
+        process = run.start("--save-seconds", "0")
+        while not run.found("*/state/step-1") and process.poll() is None:
+            time.sleep(0.0005)
+        with suppress(OSError), filler.open("wb", buffering=0) as stream:
+            while True:
+                stream.write(bytes(1 << 14))
+        said = process.communicate(timeout=300)[1]
+        assert process.returncode == 2, said
+        [sentence] = [line for line in said.splitlines() if line.startswith("error: ")]
+        assert re.search(
+            r"cannot be written below \S+: the disk is full; 0\.\d MB are free there.*; make room, then start", sentence
+        )
+        assert "Traceback" not in said
+        filler.unlink()
+        code, said = run.finish()
+        assert code == 0, said
+        assert run.out.read_bytes() == uninterrupted.read_bytes()
+    finally:
+        subprocess.run(["umount", "--lazy", results], check=True)
+
+
+def test_a_broken_state_is_said_and_the_run_goes_on_from_the_one_before(inputs, uninterrupted, tmp_path):
+    run = Run(inputs, tmp_path / "results")
+    process = run.start("--save-seconds", "0")
+    while not run.found("*/state/step-2*") and process.poll() is None:
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=300)
+    assert process.returncode == 75
+    newest, before = (read_saved(folder) for folder in states_below(next(run.scratch.glob("*/state"))))
+    [shard] = run.scratch.glob(f"*/state/{newest.name}/learner/*optim_states.pt")
+    with shard.open("r+b") as stream:
+        stream.seek(-2000, os.SEEK_END)
+        stream.write(b"?")
+    code, said = run.finish()
+    assert code == 0, said
+    why = f"learner/{shard.name} does not have the checksum that it was saved with"
+    assert f"warning: the state {newest.moment} is broken ({why}); the run goes on from the one {before.moment}" in said
+    assert run.out.read_bytes() == uninterrupted.read_bytes()
+    assert json.loads((run.out.parent / "record.json").read_text())["warnings"]

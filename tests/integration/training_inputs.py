@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from verizero.config.spec import TrainSpec, read_spec
 from verizero.policy.save import save_policy
 from verizero.policy.scratch import scratch_policy
 from verizero.problems.problem import Problem, read_problems, write_problems
+from verizero.training.walltime import StopRequest
 
 if TYPE_CHECKING:
     from verizero.training.world import World
@@ -49,25 +51,42 @@ def typed_recipe(**changes: Any) -> TrainSpec:
     return read_spec(TrainSpec, recipe(**changes))[0]
 
 
+class Interruption(StopRequest):
+    """Stops a run at its n-th chance to save; None for the end of its first step."""
+
+    def __init__(self, chances: int | None) -> None:
+        super().__init__()
+        self.left = chances
+
+    def due(self, ahead: str) -> bool:
+        """Whether this is the chance."""
+        if self.left is None:
+            return ahead == "step"
+        self.left -= 1
+        return self.left == 0
+
+
 def run_of(
     inputs: tuple[Path, Path],
     scratch: Path,
     world: World,
     micro_batch_tokens: int = 512,
-    interrupted: bool | str = False,
+    interrupted: bool | str | Sequence[int] = False,
     validation: Any = None,
+    ends: bool = True,
     **changes: Any,
 ) -> Any:
     """Train in this process: the events, and the kept weights of the last step.
 
     Args:
-        interrupted: stop after the first step and go on from the saved state; `of two processes` as if two had saved it.
+        interrupted: stop after the first step and go on from the saved state; `of two processes` as if two had saved it; numbers:
+            stop and go on again and again, at so many chances to save each time; a chance comes after each update and each step.
         validation: what the run is measured on.
+        ends: go on after the interruptions; else there is nothing to return.
     """
     from verizero.training import loop
     from verizero.training.checkpoint import Checkpoints
     from verizero.training.prompts import readable_prompts
-    from verizero.training.walltime import StopRequest
 
     spec, folder = typed_recipe(**changes), inputs[0].parent / "payload"
     problems = read_problems(inputs[1].parent / "payload" / "problems.jsonl")
@@ -75,11 +94,13 @@ def run_of(
     checkpoints = Checkpoints(scratch, world)
     runtime = loop.Runtime(threads=1, micro_batch_tokens=micro_batch_tokens)
     given = (spec, folder, prompts, checkpoints, world)
-    if interrupted:
-        assert not loop.train(*given, StopRequest(minutes=0), runtime, validation=validation)
+    for chances in [None] if interrupted in (True, "of two processes") else interrupted or []:
+        assert not loop.train(*given, Interruption(chances), runtime, validation=validation)
     if interrupted == "of two processes":  # a state of one says that it was saved by two
         file = scratch / "state" / "step-1" / "files.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), "processes": 2}))
+    if not ends:
+        return None
     assert loop.train(*given, StopRequest(), runtime, validation=validation)
     return finished(scratch, spec.optimizer.steps)
 

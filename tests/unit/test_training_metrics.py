@@ -164,21 +164,29 @@ def test_a_signal_is_a_reason_to_stop():
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
     try:
         stop = StopRequest().listen()
-        assert not stop.due()
+        assert not stop.due("update")
         os.kill(os.getpid(), signal.SIGUSR1)
-        assert stop.due()
+        assert stop.due("update")
         assert stop.reason == "SIGUSR1"
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def test_time_is_up_when_another_step_would_not_fit():
-    stop = StopRequest(minutes=(SPARE_SECONDS + 0.4) / 60)
-    assert not stop.due()
-    time.sleep(0.2)
-    stop.step_done()
-    assert stop.due()
+def test_time_is_up_when_the_way_to_the_next_chance_to_save_would_not_fit():
+    stop = StopRequest(minutes=(SPARE_SECONDS + 0.7) / 60)
+    assert not stop.due("update")
+    assert not stop.due("step")
+    time.sleep(0.3)
+    assert not stop.due("update"), "an update took no time"
+    assert stop.due("step"), "a step took 0.3 s, so that one more and half as much again would be too late"
+
+
+def test_a_run_that_goes_on_knows_how_long_its_stretches_took():
+    stop = StopRequest(minutes=(SPARE_SECONDS + 60) / 60)
+    stop.remember({"start": 50.0, "step": 50.0, "update": 10.0})
+    assert not stop.due("update")
+    assert stop.due("step")
 
 
 def test_gradients_are_added_in_float32_and_every_step_is_a_boundary(grpo):

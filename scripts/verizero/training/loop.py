@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,12 +28,14 @@ from verizero.rollout.engine import Engine, Sampling
 from verizero.rollout.start import start_engine
 from verizero.training.advantages import step_advantages, value_targets
 from verizero.training.batches import prompts_of_step, updates_of_step
-from verizero.training.checkpoint import Checkpoints
+from verizero.training.begun import Begun, load_begun
+from verizero.training.checkpoint import GOES_ON, Checkpoints
 from verizero.training.clock import Clock
-from verizero.training.critic import Critic, ValueUpdate, critic_of, critic_updates
+from verizero.training.critic import Critic, critic_of, critic_updates
 from verizero.training.divergence import require_finite
+from verizero.training.full_disk import told_when_full
 from verizero.training.kept_rollouts import rollout_table
-from verizero.training.learner import Learner, Score, TrainRow, Update
+from verizero.training.learner import Learner, Score, TrainRow
 from verizero.training.live import LiveLine
 from verizero.training.logprob_check import check_logprobs, to_check
 from verizero.training.metrics import critic_metrics, refill_metrics, rollout_metrics, update_metrics
@@ -41,6 +43,7 @@ from verizero.training.objective import objective_of
 from verizero.training.prompts import Prompts
 from verizero.training.refill import Round, filled, kept_groups, sampled
 from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes, with_greedy
+from verizero.training.saving import Saving
 from verizero.training.schedule import frozen_steps, learning_rate_at
 from verizero.training.scores import Scores, reward_penalties
 from verizero.training.selection import entering
@@ -58,7 +61,7 @@ class Runtime:
     threads: int = 1
     micro_batch_tokens: int = 2048
     save_seconds: float = 120.0
-    """State for resuming is saved at least this often, and at each kept step."""
+    """State for resuming is saved at least this often, between the updates of a rollout too, and at each kept step."""
 
 
 def train(
@@ -83,7 +86,8 @@ def train(
         validation: what the run is measured on while it trains.
 
     Raises:
-        UserError: the engine samples from another policy than the one being trained, or a loss or gradient is no number.
+        UserError: the engine samples from another policy than the one being trained, a loss or gradient is no number, or the disk
+            is full.
     """
     settings, seed = spec.optimizer, spec.seed
     rollout, objective = settings.rollout, objective_of(settings)
@@ -95,14 +99,16 @@ def train(
     frozen = frozen_steps(settings)
     reference = reference_policy(folder, settings, world)
     trained: list[Learner | Critic] = [learner, critic] if critic else [learner]
-    done = checkpoints.resume(
+    found = checkpoints.resume(
         lambda state, universal: [one.load(state, universal) for one in trained if (state / one.held.tag).is_dir()],
         warn,
-        untrained=lambda step: [learner.held.tag] if step <= frozen else [],
     )
+    done, resumed = (found.step, load_begun(found, checkpoints.state, world)) if found else (0, None)
     own_reach = prompts.longest + rollout.max_tokens
     reach = max(own_reach, validation.reach if validation else 0)
     engine = engine_of(learner, folder, reach, own_reach, runtime, seed)
+    if resumed:
+        engine.sleep()  # as it would be between two updates
     log = EventLog(checkpoints.events) if world.first else None
     progress = LiveLine(settings.steps, done) if world.first else None
     watch = SignalWatch(warn, settings.advantage.baseline in GROUPED)
@@ -111,16 +117,20 @@ def train(
         for event in log.events():
             watch.see(event["step"], event["metrics"])
     accuracy = world.from_first(accuracies(log.events()) if log else {})
-    saved_at, saving, stopping = time.monotonic(), 0.0, False
+    saving = Saving(trained, checkpoints, world, stop, runtime.save_seconds, settings.kept_steps())
+    saving.best = validation.best(accuracy) if validation else None
+    stop.remember(found.stretches if found else {})
 
     with (
+        closing(engine),
         GradingPool(settings.reward.grader, runtime.threads) as grading,
         GradingPool(validation.how.grader if validation else settings.reward.grader, runtime.threads) as judging,
     ):
         for step in range(done + 1, settings.steps + 1):
-            clock = Clock(save=saving)  # the last state was saved after its step's line had been written
+            begun = resumed if resumed and step == resumed.step else Begun(step)  # what an earlier start has done of it
+            clock = Clock(**{"save": saving.seconds} | begun.seconds)
 
-            rounds: list[Round] = []
+            rounds = begun.rounds
             while not filled(rounds, rollout.prompts, settings.selection):  # once, unless groups are to be replaced
                 again = [len(rounds)] if rounds else []
 
@@ -139,7 +149,7 @@ def train(
                 engine.sleep()
 
                 clock.phase("check")  # 3. was it the learner's policy that was sampled from?
-                gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
+                begun.gap = check_logprobs(to_check(responses, rollout.samples), learner, rollout.max_logprob_gap, step)
 
                 clock.phase("grade")  # 4. rewards, which all ranks then know
                 problems = [prompts.problems[chosen[response.number // rollout.samples]] for response in responses]
@@ -154,9 +164,11 @@ def train(
             responses, known = kept.responses, kept.known
 
             clock.phase("score")  # 5. what the divergence takes from the reward, and what a critic expects
-            policy, base = Scores(learner), Scores(learner, reference)
+            policy, base = Scores(learner, begun.policy), Scores(learner, begun.reference, reference)
             penalties = reward_penalties(settings.kl, responses, policy, base)
-            values = critic.values(responses) if critic else {}
+            if begun.values is None:
+                begun.values = critic.values(responses) if critic else {}
+            values = begun.values
 
             clock.phase("advantage")  # 6. over all responses of the step; weights over all of an update
             enters = entering(known, settings.selection)
@@ -180,9 +192,11 @@ def train(
             old = policy.of([used[n] for n in used if n in later]) if later else {}
             referred = base.of(list(used.values())) if reference is not None else {}
 
-            clock.phase("train")  # 8. one optimizer update for each part of the rollout
-            updates: list[Update] = []
+            updates = begun.updates  # 8. one optimizer update for each part of the rollout
             for place, (part, weight, imitation) in enumerate(zip(parts, weights, imitated, strict=True)):
+                if place < len(updates):
+                    continue  # taken before the run was interrupted
+                clock.phase("train")
                 rows = [
                     train_row(
                         used[n],
@@ -199,8 +213,10 @@ def train(
                 rate = learning_rate_at((step - 1 - frozen) * len(parts) + place, settings)
                 updates.append(learner.update(rows, objective, rate))
                 require_finite(updates[-1], rows, step, place, world, checkpoints.scratch, tokenizer.decode)
+                if saving.after_update(begun, clock, more=place + 1 < len(parts) or critic is not None):
+                    return False
 
-            fits: list[ValueUpdate] = []  # 9. the critic's updates, towards what the tokens earned
+            fits = begun.fits  # 9. the critic's updates, towards what the tokens earned
             explained = None
             if critic:
                 clock.phase("critic")
@@ -209,8 +225,13 @@ def train(
                 explained = explained_variance([values[n] for n in mine], [targets[n] for n in mine], world.sums)
                 each = critic_updates(critic, responses, known, enters, values, targets, settings, seed, step)
                 for place, (value_rows, rate) in enumerate(each):
+                    if place < len(fits):
+                        continue
+                    clock.phase("critic")
                     fits.append(critic.update(value_rows, rate))
                     require_finite(fits[-1], value_rows, step, place, world, checkpoints.scratch, tokenizer.decode)
+                    if saving.after_update(begun, clock, more=place + 1 < len(each)):
+                        return False
 
             measured = UNMEASURED if validation else {}
             if validation and validation.due(step):  # 10. the validation problems; nothing here reaches a weight
@@ -225,11 +246,12 @@ def train(
             if step in settings.kept_rollouts:
                 table = rollout_table(step, kept, advantage, enters, policy.known, tokenizer)
                 checkpoints.keep_rollouts(step, world.gather([table]))
-            best = validation.best(accuracy) if validation else None
-            keeping = step in settings.kept_steps() or step == best
+            saving.best = validation.best(accuracy) if validation else None
+            keeping = step in settings.kept_steps() or step == saving.best
             if keeping:
                 state = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
-                checkpoints.keep(step, partial(save_policy, model, tokenizer, dtype=settings.train_dtype, state=state))
+                export = partial(save_policy, model, tokenizer, dtype=settings.train_dtype, state=state)
+                checkpoints.keep(step, export, sum(tensor.nbytes for tensor in state.values()))
             clock.phase(None)
 
             everything = sampled(rounds)
@@ -238,26 +260,18 @@ def train(
             metrics = rollout_metrics(everything, settings.reward) | refill_metrics(rounds, kept, settings.selection)
             metrics |= update_metrics(updates, passes, reference is not None, objective.correction is not None)
             metrics |= critic_metrics(fits, explained) | measured
+            gap = begun.gap
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
             timing = clock.timing(tokens) | {"processes": world.size}
             if log and progress:
-                log.write(step, metrics, timing)
+                with told_when_full(f"the measurements of step {step}", checkpoints.scratch, remedy=GOES_ON):
+                    log.write(step, metrics, timing)
                 watch.see(step, metrics)
                 progress.show(step, metrics, timing)
 
-            stop.step_done()  # 13. a state to go on from; all ranks decide alike
-            saving_due = keeping or time.monotonic() - saved_at >= runtime.save_seconds
-            stopping, save = (bool(value) for value in world.maxima([stop.due(), saving_due]))
-            begin, saving = time.monotonic(), 0.0
-            if save or stopping:
-                checkpoints.save(step, lambda state: [one.save(state) for one in trained])
-                checkpoints.drop_but([*settings.kept_steps(), *([best] if best else [])])
-                saved_at = time.monotonic()
-                saving = saved_at - begin
-            if stopping:
-                break
-    engine.close()
-    return not stopping or step == settings.steps
+            if saving.after_step(step, wanted=keeping) and step < settings.steps:  # 13. a state to go on from
+                return False
+    return True
 
 
 def reference_policy(folder: Path, settings: Optimizer, world: World) -> Any:

@@ -17,11 +17,13 @@ class Scores:
     """Scores of a step's responses under the learner's policy, or another model; each response is scored once.
 
     All ranks ask together, before the first update of the step.
+
+    Args:
+        known: the scores so far, by a response's number; new ones are put there.
     """
 
-    def __init__(self, learner: Learner, model: nn.Module | None = None) -> None:
-        self.learner, self.model = learner, model
-        self.known: dict[int, Score] = {}
+    def __init__(self, learner: Learner, known: dict[int, Score], model: nn.Module | None = None) -> None:
+        self.learner, self.known, self.model = learner, known, model
 
     def of(self, responses: Sequence[Response]) -> dict[int, Score]:
         """The scores of these responses by their number."""

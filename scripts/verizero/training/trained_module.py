@@ -130,6 +130,11 @@ class TrainedModule:
             sums, norm if norm >= 0 else math.nan, tuple(broken)
         )  # DeepSpeed says -1 of a norm that is no number
 
+    @property
+    def updates(self) -> int:
+        """How many it has had, since the run began."""
+        return int(self.engine.global_steps)
+
     def save(self, folder: Path) -> None:
         """Write weights and optimizer state of this rank under `folder`; all ranks call it together."""
         self.engine.save_checkpoint(str(folder), tag=self.tag, save_latest=False)
