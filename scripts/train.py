@@ -31,6 +31,7 @@ from verizero.config.optimizers import Optimizer
 from verizero.config.spec import TrainSpec, read_spec
 from verizero.problems.problem import read_problems
 from verizero.rollout.threads import set_threads
+from verizero.training.faults import as_one
 
 
 def arguments() -> argparse.Namespace:
@@ -60,6 +61,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--save-seconds", type=float, default=120.0, help="save the state for resuming at least this often"
+    )
+    parser.add_argument(
+        "--stall-minutes", type=float, default=60.0, help="end a run that makes no progress for so long; 0: never"
     )
     options = parser.parse_args()
     absent = [argument.option_strings[0] for argument in required if getattr(options, argument.dest) is None]
@@ -110,9 +114,11 @@ def main() -> int:
     from verizero.training.schedule import frozen_steps
     from verizero.training.validation import accuracies, require_unseen, validation_of
     from verizero.training.walltime import StopRequest
+    from verizero.training.watchdog import Watchdog
     from verizero.training.world import leave_world, start_world
 
     stop = StopRequest(options.minutes).listen()
+    watchdog = Watchdog(options.stall_minutes).start()
     world = start_world(options.threads)
     job = Job("run", options.run, plain, options.out, inputs=inputs) if world.first else None
     prompts = readable_prompts(problems, spec.template, folder, spec.optimizer)
@@ -127,8 +133,10 @@ def main() -> int:
         validation = validation_of(spec.validation, benchmark, spec.template, folder, steps, begin)
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
     runtime = Runtime(options.threads, options.micro_batch_tokens, options.save_seconds)
-    complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, job.warn if job else print, validation)
+    say = job.warn if job else print
+    complete = train(spec, folder, prompts, checkpoints, world, stop, runtime, say, validation, watchdog)
     leave_world()
+    watchdog.stop()
 
     if not complete:
         print(f"stopped ({stop.reason}); the state is saved, start the same command again to go on", file=sys.stderr)
@@ -168,4 +176,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    main_program(main)()
+    main_program(as_one(main))()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -209,3 +212,58 @@ def test_one_process_goes_on_between_the_updates_of_two(inputs, alone, one_start
     leave_world()
     assert_alike(finished(alone / name, 4), resumed)
     assert "of step 1 was saved by 2 processes and goes on with 1" in capsys.readouterr().out
+
+
+def until_end(inputs, results, program, happened, *options):
+    """Run the command on two processes and kill the second one, with SIGKILL, as soon as something is to be seen in scratch; the exit
+    code, what was said, and the seconds from the kill to the end of all."""
+    command = [
+        *LAUNCHER,
+        "--nproc-per-node=2",
+        "--",
+        *program,
+        *map(str, options_of(inputs, results, zero_stage=3)),
+        *options,
+    ]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+    begin = time.monotonic()
+    while happened and process.poll() is None:
+        if any(results.glob(f".scratch/*/{happened}")):
+            for rank in ranks_below(process.pid, "1"):
+                os.kill(rank, signal.SIGKILL)
+            begin = time.monotonic()
+            break
+        time.sleep(0.001)
+    said = process.communicate(timeout=300)[1]
+    return process.returncode, said, time.monotonic() - begin
+
+
+def ranks_below(launcher, rank):
+    """The processes of a rank that a launcher has started."""
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    return [
+        int(pid)
+        for pid in children
+        if f"RANK={rank}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    ]
+
+
+def test_a_rank_that_is_killed_ends_the_others_and_the_next_start_goes_on(inputs, pairs, tmp_path):
+    results = tmp_path / "results"
+    code, said, seconds = until_end(inputs, results, [PROGRAM], "state/step-1*", "--save-seconds", "0")
+    assert code != 0
+    assert seconds < 60
+    assert "error: rank 0 ends because another process of this run has ended" in said
+    cause = said.partition("Root Cause")[2]
+    assert re.search(r"rank +: 1 ", cause) and "Signal 9 (SIGKILL)" in cause, said
+    resumed, _ = train(inputs, results, processes=2, zero_stage=3)
+    assert resumed.read_bytes() == pairs(3).read_bytes()
+
+
+def test_what_one_rank_finds_wrong_ends_all_with_its_sentence(inputs, tmp_path):
+    code, said, seconds = until_end(inputs, tmp_path / "results", [FAULTY, "rank 1 refuses step 2"], None)
+    assert code != 0
+    assert "error: this rank does not go on with step 2; ask it why" in said
+    cause = said.partition("Root Cause")[2]
+    assert re.search(r"rank +: 1 ", cause) and "ask it why" in cause, said
+    assert seconds < 90, "its start included"

@@ -172,6 +172,22 @@ def test_a_spec_that_is_wrong_is_one_sentence(inputs, tmp_path):
     assert "Traceback" not in said
 
 
+def test_a_run_that_hangs_ends_with_a_sentence_and_goes_on(inputs, uninterrupted, tmp_path):
+    run = Run(inputs, tmp_path / "results")
+    begin = time.monotonic()
+    code, said = run.finish("--save-seconds", "0", "--stall-minutes", "0.1", fault="the engine hangs in step 2")
+    assert code == 70, said
+    assert (
+        "error: rank 0 has made no progress for 0.1 minutes (runtime.stall_minutes) in phase `generate` of step 2"
+        in said
+    )
+    assert "faulty_train.py" in said and "in hangs" in said, "the stack says where"
+    assert time.monotonic() - begin < 90
+    code, said = run.finish()
+    assert code == 0, said
+    assert run.out.read_bytes() == uninterrupted.read_bytes()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
 def test_a_full_disk_is_a_sentence_and_the_run_goes_on_when_there_is_room(inputs, uninterrupted, tmp_path):
     results = tmp_path / "results"

@@ -1,13 +1,16 @@
-"""The real workflow on a real Slurm: a study whose trainings have two processes completes, and one that is preempted ends as if
-nothing had happened."""
+"""The real workflow on a real Slurm: a study whose trainings have two processes completes, and one that is preempted, or cut by its
+wall time, ends as if nothing had happened."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -62,45 +65,82 @@ def test_the_demo_study_completes_on_slurm(study: tuple[Checkout, str], cluster:
     assert {json.loads(event)["timing"]["processes"] for event in events} == {2}
 
 
-@pytest.mark.timeout(1500)
-def test_a_preempted_training_resumes_and_ends_with_the_same_weights(
-    study: tuple[Checkout, str], snakemake: Snakemake, cluster: SlurmCluster
-) -> None:
+def disturbed(
+    study: tuple[Checkout, str], snakemake: Snakemake, disturb: Callable[[Path], None], *options: str
+) -> tuple[bytes, str, list[str]]:
+    """Train once more, and disturb it as soon as it has saved a state: its manifest, what was said, and how each start ended."""
     checkout, _ = study
     manifest = checkout.root / f"results/runs/{RUN}/manifest.json"
-    undisturbed = manifest.read_bytes()
     manifest.unlink()
-    preempted, over = threading.Event(), threading.Event()
+    happened, over = threading.Event(), threading.Event()
 
-    def preempt() -> None:
-        """A job of higher priority takes both GPUs as soon as the training has saved a state."""
-        scratch = checkout.root / "results" / ".scratch"
+    def watch() -> None:
         while not over.wait(0.05):
-            if any(path.name.startswith("step-") for path in scratch.glob(f"run-{RUN}-*/*/*")) or any(
-                path.name.startswith("step-") for path in scratch.glob(f"run-{RUN}-*/*")
-            ):
-                cluster.submit("sleep 5", "--partition=gpu", "--gres=gpu:2")
-                preempted.set()
+            if any((checkout.root / "results" / ".scratch").glob(f"run-{RUN}-*/state/step-*")):
+                disturb(checkout.root)
+                happened.set()
                 return
 
-    watcher = threading.Thread(target=preempt)
+    watcher = threading.Thread(target=watch)
     watcher.start()
+    target = str(manifest.relative_to(checkout.root))
     try:
-        done = snakemake(
-            checkout.root,
-            *OPTIONS,
-            "--set-resources",
-            "train:slurm_partition=low",
-            "--",
-            str(manifest.relative_to(checkout.root)),
-            impatient=True,
-            timeout=600,
-        )
+        done = snakemake(checkout.root, *OPTIONS, *options, "--", target, impatient=True, timeout=600)
     finally:
         over.set()
         watcher.join()
     assert done.returncode == 0, done.stdout[-6000:]
-    assert preempted.is_set(), "the training ended before it could be preempted"
-    assert manifest.read_bytes() == undisturbed
+    assert happened.is_set(), "the training ended before it could be disturbed"
     attempts = json.loads((manifest.parent / "record.json").read_text(encoding="utf-8"))["attempts"]
-    assert len(attempts) >= 2 and attempts[-1]["outcome"] == "done"
+    return manifest.read_bytes(), done.stdout, [attempt["outcome"] for attempt in attempts]
+
+
+@pytest.mark.timeout(1500)
+def test_a_preempted_training_resumes_and_ends_with_the_same_weights(
+    study: tuple[Checkout, str], snakemake: Snakemake, cluster: SlurmCluster
+) -> None:
+    undisturbed = (study[0].root / f"results/runs/{RUN}/manifest.json").read_bytes()
+
+    def preempt(root: Path) -> None:
+        """A job of higher priority takes both GPUs."""
+        cluster.submit("sleep 5", "--partition=gpu", "--gres=gpu:2")
+
+    manifest, _, attempts = disturbed(study, snakemake, preempt, "--set-resources", "train:slurm_partition=low")
+    assert manifest == undisturbed
+    assert len(attempts) >= 2 and attempts[-1] == "done"
+
+
+@pytest.mark.timeout(1500)
+def test_a_training_cut_by_its_wall_time_resumes_and_ends_with_the_same_weights(
+    study: tuple[Checkout, str], snakemake: Snakemake, cluster: SlurmCluster
+) -> None:
+    """The hard way: its limit is shorter than it was told, and its processes stand still, so Slurm kills them when it is over."""
+    undisturbed = (study[0].root / f"results/runs/{RUN}/manifest.json").read_bytes()
+
+    def stop(root: Path) -> None:
+        [job] = cluster.call("squeue", "--noheader", "--format=%i").split()
+        cluster.call("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+        for rank in ranks_in(root):
+            os.kill(rank, signal.SIGSTOP)
+
+    manifest, said, attempts = disturbed(study, snakemake, stop)
+    assert manifest == undisturbed
+    assert attempts == ["killed", "done"]
+    assert [job["State"] for job in submissions(cluster, said, "train")] == ["TIMEOUT", "COMPLETED"]
+
+
+def ranks_in(root: Path) -> list[int]:
+    """The processes of a training that run in a folder, without their launcher."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            ours = (process / "cwd").resolve() == root.resolve() and b"RANK=" in (process / "environ").read_bytes()
+            if (
+                ours
+                and len(command) > 2
+                and b"scripts/train.py" in command[1:4]
+                and b"torch.distributed.run" not in command
+            ):
+                found.append(int(process.name))
+    return found

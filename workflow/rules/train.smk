@@ -19,6 +19,7 @@ rule train:
         mem_mb=knob("mem_mb"),
         runtime=knob("train_minutes"),
         micro_batch_tokens=knob("micro_batch_tokens"),
+        stall_minutes=knob("stall_minutes"),
     params:
         spec=spec_of("train", "{model}.{dataset}.{template}.{optimizer}.s{seed}"),
         code=code_of("train"),
@@ -29,4 +30,5 @@ rule train:
         " scripts/train.py --spec {params.spec:q}"
         " --run {wildcards.model}.{wildcards.dataset}.{wildcards.template}.{wildcards.optimizer}.s{wildcards.seed}"
         " --model {input.model} --dataset {input.dataset} --validation {input.validation} --out {output}"
-        " --threads {resources.process_threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime} 2> {log}"
+        " --threads {resources.process_threads} --micro-batch-tokens {resources.micro_batch_tokens} --minutes {resources.runtime}"
+        " --stall-minutes {resources.stall_minutes} 2> {log}"

@@ -106,6 +106,9 @@ class Runtime(Section):
     micro_batch_tokens: Count = 2048
     """Tokens in one forward pass of the learner."""
     train_minutes: Count = 720
+    stall_minutes: Annotated[int, Field(ge=0)] = 60
+    """A training that makes no progress for so long (no new phase of a step, no update, no finished completion) is ended, so that it
+    can start again; 0: never."""
     generate_minutes: Count = 240
     mem_mb: Count = 6000
     recompute: list[Literal["pretrain", "train"]] = []

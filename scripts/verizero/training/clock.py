@@ -26,6 +26,11 @@ class Clock:
         self._phase, self._mark = name, now
 
     @property
+    def now(self) -> tuple[str | None, float]:
+        """The phase, and when it was last named."""
+        return self._phase, self._mark
+
+    @property
     def total(self) -> float:
         """Seconds since the start."""
         return time.perf_counter() - self._begin

@@ -50,6 +50,7 @@ from verizero.training.selection import entering
 from verizero.training.signal_watch import SignalWatch
 from verizero.training.validation import ACCURACY, UNMEASURED, Validation, accuracies
 from verizero.training.walltime import StopRequest
+from verizero.training.watchdog import UNWATCHED, Watchdog
 from verizero.training.weights import imitation_of, uncertain_tokens, weights_of
 from verizero.training.world import World
 
@@ -74,6 +75,7 @@ def train(
     runtime: Runtime,
     warn: Callable[[str], None] = print,
     validation: Validation | None = None,
+    watchdog: Watchdog = UNWATCHED,
 ) -> bool:
     """Train until the last step, or until it is time to stop; whether the run is complete.
 
@@ -84,6 +86,7 @@ def train(
         folder: the Hugging Face folder of the model to start from, which is also the reference policy.
         warn: takes a sentence, on the first rank.
         validation: what the run is measured on while it trains.
+        watchdog: is told where the run is.
 
     Raises:
         UserError: the engine samples from another policy than the one being trained, a loss or gradient is no number, or the disk
@@ -107,6 +110,7 @@ def train(
     own_reach = prompts.longest + rollout.max_tokens
     reach = max(own_reach, validation.reach if validation else 0)
     engine = engine_of(learner, folder, reach, own_reach, runtime, seed)
+    engine.progress = watchdog.beat
     if resumed:
         engine.sleep()  # as it would be between two updates
     log = EventLog(checkpoints.events) if world.first else None
@@ -129,6 +133,7 @@ def train(
         for step in range(done + 1, settings.steps + 1):
             begun = resumed if resumed and step == resumed.step else Begun(step)  # what an earlier start has done of it
             clock = Clock(**{"save": saving.seconds} | begun.seconds)
+            watchdog.follow(step, clock)
 
             rounds = begun.rounds
             while not filled(rounds, rollout.prompts, settings.selection):  # once, unless groups are to be replaced
