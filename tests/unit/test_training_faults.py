@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -55,6 +56,12 @@ def test_a_rank_that_lost_its_partner_leaves_the_reason_to_it_and_ends_later(lef
         failing(lost)()
     assert time.monotonic() - begin >= 0.2
     assert not left.exists()
+
+
+def test_a_full_disk_is_a_sentence_wherever_it_is_met(left):
+    with pytest.raises(UserError, match=r"^/scratch/run/curves.jsonl cannot be written: the disk is full; make room"):
+        failing(OSError(errno.ENOSPC, "No space left on device", "/scratch/run/curves.jsonl"))()
+    assert "cannot be written" in left.read_text()
 
 
 def test_what_a_program_returns_is_returned():

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from verizero.artifacts.errors import UserError
+from verizero.training.full_disk import reason
 
 LATER_SECONDS = 5.0
 """torchrun looks every tenth of a second which process has ended; one that fails needs a moment to tidy up before it does."""
@@ -42,6 +43,11 @@ def as_one(main: Callable[[], int | None]) -> Callable[[], int | None]:
                     f"rank {os.environ.get('RANK', 0)} ends because another process of this run has ended; its log, or `Root Cause` in "
                     "torchrun's closing lines, says which and why"
                 ) from None
+            if not isinstance(error, UserError) and (why := reason(error)):
+                where = getattr(error, "filename", None) or "a file of the run"
+                full = f"{where} cannot be written: {why}; make room, then start the same command again"
+                report(full)
+                raise UserError(full) from None
             report(f"{error}" if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
             raise
 
