@@ -66,7 +66,7 @@ def test_the_demo_study_completes_on_slurm(study: tuple[Checkout, str], cluster:
 
 
 def disturbed(
-    study: tuple[Checkout, str], snakemake: Snakemake, disturb: Callable[[Path], None], *resources: str
+    study: tuple[Checkout, str], snakemake: Snakemake, disturb: Callable[[Path], None], *options: str
 ) -> tuple[bytes, str, list[str]]:
     """Train once more, and disturb it as soon as it has saved a state: its manifest, what was said, and how each start ended."""
     checkout, _ = study
@@ -85,9 +85,7 @@ def disturbed(
     watcher.start()
     target = str(manifest.relative_to(checkout.root))
     try:
-        done = snakemake(
-            checkout.root, *OPTIONS, "--set-resources", *resources, "--", target, impatient=True, timeout=600
-        )
+        done = snakemake(checkout.root, *OPTIONS, *options, "--", target, impatient=True, timeout=600)
     finally:
         over.set()
         watcher.join()
@@ -107,7 +105,7 @@ def test_a_preempted_training_resumes_and_ends_with_the_same_weights(
         """A job of higher priority takes both GPUs."""
         cluster.submit("sleep 5", "--partition=gpu", "--gres=gpu:2")
 
-    manifest, _, attempts = disturbed(study, snakemake, preempt, "train:slurm_partition=low")
+    manifest, _, attempts = disturbed(study, snakemake, preempt, "--set-resources", "train:slurm_partition=low")
     assert manifest == undisturbed
     assert len(attempts) >= 2 and attempts[-1] == "done"
 
@@ -116,18 +114,19 @@ def test_a_preempted_training_resumes_and_ends_with_the_same_weights(
 def test_a_training_cut_by_its_wall_time_resumes_and_ends_with_the_same_weights(
     study: tuple[Checkout, str], snakemake: Snakemake, cluster: SlurmCluster
 ) -> None:
-    """The hard way: its processes stand still, so they do not see their minute end, and Slurm kills them."""
+    """The hard way: its limit is shorter than it was told, and its processes stand still, so Slurm kills them when it is over."""
     undisturbed = (study[0].root / f"results/runs/{RUN}/manifest.json").read_bytes()
 
     def stop(root: Path) -> None:
+        [job] = cluster.call("squeue", "--noheader", "--format=%i").split()
+        cluster.call("scontrol", "update", f"JobId={job}", "TimeLimit=1")
         for rank in ranks_in(root):
             os.kill(rank, signal.SIGSTOP)
 
-    manifest, said, attempts = disturbed(study, snakemake, stop, "train:runtime=1")
+    manifest, said, attempts = disturbed(study, snakemake, stop)
     assert manifest == undisturbed
-    assert attempts[0] == "killed" and attempts[-1] == "done"
-    states = [job["State"] for job in submissions(cluster, said, "train")]
-    assert states[0] == "TIMEOUT" and states[-1] == "COMPLETED"
+    assert attempts == ["killed", "done"]
+    assert [job["State"] for job in submissions(cluster, said, "train")] == ["TIMEOUT", "COMPLETED"]
 
 
 def ranks_in(root: Path) -> list[int]:

@@ -106,15 +106,15 @@ def test_an_update_knows_only_its_own_part():
 def test_the_entropy_filter_keeps_the_upper_share_of_all_tokens():
     scorer = Scorer({5: [0.1, 0.9, 0.2], 6: [0.8, 0.3]})
     rows = [response(0, [5, 1, 1]), response(3, [6, 1])]
-    found = uncertain_tokens(Weight(kind="token", entropy_quantile=0.5), rows, Scores(scorer), ALONE)
+    found = uncertain_tokens(Weight(kind="token", entropy_quantile=0.5), rows, Scores(scorer, {}), ALONE)
     assert {number: kept.tolist() for number, kept in found.items()} == {0: [0.0, 1.0, 0.0], 3: [1.0, 1.0]}
-    free = uncertain_tokens(Weight(kind="token"), rows, Scores(scorer), ALONE)
+    free = uncertain_tokens(Weight(kind="token"), rows, Scores(scorer, {}), ALONE)
     assert {number: kept.tolist() for number, kept in free.items()} == {0: [1.0] * 3, 3: [1.0] * 2}
 
 
 def test_a_response_is_scored_once_a_step():
     scorer = Scorer({5: [0.1], 6: [0.2], 7: [0.3]})
-    scores = Scores(scorer)
+    scores = Scores(scorer, {})
     scores.of([response(0, [5]), response(1, [6])])
     found = scores.of([response(2, [7]), response(0, [5])])
     assert scorer.asked == [5, 6, 7]
@@ -126,9 +126,9 @@ def test_a_response_is_scored_once_a_step():
 
 def test_a_response_that_the_engine_was_checked_by_is_not_scored_again_and_known_only_when_asked_for():
     scorer = Scorer({5: [0.1], 6: [0.2], 7: [0.3]})
-    check = Scores(scorer)
+    check = Scores(scorer, {})
     check.of([response(0, [5]), response(2, [7])])
-    scores = Scores(scorer, checked=check.known)
+    scores = Scores(scorer, {}, checked=check.known)
     found = scores.of([response(0, [5]), response(1, [6])])
     assert scorer.asked == [5, 7, 6]
     assert {number: score.logprobs.tolist() for number, score in found.items()} == {
@@ -139,7 +139,7 @@ def test_a_response_that_the_engine_was_checked_by_is_not_scored_again_and_known
 
 
 def test_the_penalty_of_a_token_is_the_estimate_times_the_coefficient():
-    here, there = Scores(Scorer({5: [-1.0, -2.0]})), Scores(Scorer({5: [-1.5, -1.0]}))
+    here, there = Scores(Scorer({5: [-1.0, -2.0]}), {}), Scores(Scorer({5: [-1.5, -1.0]}), {})
     how = Kl(coefficient=0.1, estimator="k1", where="reward")
     found = reward_penalties(how, [response(4, [5, 1])], here, there)
     expected = 0.1 * kl(torch.tensor([-1.0, -2.0]), torch.tensor([-1.5, -1.0]), "k1")
