@@ -19,6 +19,7 @@ from verizero.config.model_shape import ModelShape, shape_of
 from verizero.config.optimizers import Optimizer
 from verizero.objective.loss import Objective
 from verizero.policy import logprobs
+from verizero.policy.packing import same_prompt
 from verizero.rollout.engine import Sampling
 from verizero.rollout.transformers_engine import TransformersEngine
 from verizero.training.learner import Learner, TrainRow
@@ -112,7 +113,9 @@ def _train(lines: Lines, world: World, sizes: Sizes, limits: Machine, variant: V
         rows = rows[: max(len(some), min(len(rows), affordable // 8 * 8))]
         peak.begin()
         spent = _update_seconds(learner, rows, world)
-    sizes_of = [Row(len(row.prompt), len(row.response)) for row in rows]
+    pairs = [(row.prompt, row.response) for row in rows]
+    prompts_read = sum(len(same_prompt([pairs[n] for n in numbers])) for numbers in learner.held.batches(pairs))
+    sizes_of = [Row(len(prompt), len(response), len(rows) / prompts_read) for prompt, response in pairs]
     needed = training_flops(shape, sizes_of)
     chunked = not variant.whole_head and tokens * shape.vocabulary > logprobs.CHUNK_LOGITS
     again = recomputed_flops(shape, sizes_of, variant.gradient_checkpointing, chunked)

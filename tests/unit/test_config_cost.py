@@ -14,7 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from verizero.artifacts.errors import UserError  # noqa: E402
 from verizero.config.flops import Row, decode_seconds, forward_flops, training_flops  # noqa: E402
 from verizero.config.model_shape import read_shape, shape_of  # noqa: E402
+from verizero.policy import packed_attention  # noqa: E402
 from verizero.policy.logprobs import token_logprobs  # noqa: E402
+from verizero.policy.packed_attention import reads_packed  # noqa: E402
+from verizero.policy.packing import pack  # noqa: E402
 
 SIZES = {
     "vocab_size": 500,
@@ -98,24 +101,39 @@ def test_a_mixture_of_experts_and_a_folder_without_config_are_sentences(tmp_path
         read_shape(tmp_path)
 
 
-def test_flops_are_those_that_torch_counts():
+def test_flops_are_those_that_torch_counts(monkeypatch):
+    def no_products(query, key, value, **_):
+        """All three have a part, and nothing to count: torch's counter does not know the CPU's attention."""
+        return query + key.mean() + value.mean()
+
+    monkeypatch.setattr(packed_attention, "scaled_dot_product_attention", no_products)
     torch.manual_seed(0)
     config = transformers.Qwen2Config(**SIZES, tie_word_embeddings=True)
-    config._attn_implementation = "eager"  # all pairs of positions, where ours counts half
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").float()
-    prompt, response = 10, 30
-    ids = torch.randint(1, 500, (2, prompt + response))
-    mask = torch.zeros_like(ids)
-    mask[:, prompt:] = 1
+    model = reads_packed(transformers.AutoModelForCausalLM.from_config(config).float())
+    prompt, responses = list(range(1, 11)), [[7] * 55, [8] * 55]
+    packed = pack([(prompt, response) for response in responses])
     with FlopCounterMode(display=False) as forward:
-        logprobs, _ = token_logprobs(model, ids, torch.ones_like(ids), mask)
+        logprobs, _ = token_logprobs(model, packed)
     with FlopCounterMode(display=False) as backward:
         logprobs.sum().backward()
-    shape, rows = shape_of(config.to_dict()), [Row(prompt, response)] * 2
-    pairs = 2.0 * shape.layers * shape.heads * shape.head_width * 2 * (prompt + response) ** 2
-    assert forward_flops(shape, rows) + pairs == pytest.approx(forward.get_total_flops(), rel=0.02)
-    counted = forward.get_total_flops() + backward.get_total_flops()
-    assert training_flops(shape, rows) + 3 * pairs == pytest.approx(counted, rel=0.02)
+    forward_counted, backward_counted = forward.get_total_flops(), backward.get_total_flops()
+    shape = shape_of(json.loads(model.config.to_json_string(use_diff=False)))
+    rows = [Row(10, 55, shared=2)] * 2
+    pairs = 2.0 * shape.layers * shape.heads * shape.head_width * sum(row.pairs for row in rows)
+    # neither the filler nor the last token of a response, which is not read, is in the formula's count
+    read = packed.places / sum(row.read for row in rows)
+    decoder = (forward_flops(shape, rows) - pairs - 2.0 * shape.embedding * 110) * read
+    assert decoder + 2.0 * shape.embedding * 110 == pytest.approx(forward_counted, rel=0.02)
+    assert forward_counted * 2 == pytest.approx(backward_counted, rel=0.02)
+    assert training_flops(shape, rows) == 3 * forward_flops(shape, rows)
+
+
+def test_a_prompt_that_is_shared_counts_once():
+    apart, together = [Row(100, 20)] * 4, [Row(100, 20, shared=4)] * 4
+    assert sum(row.read for row in together) == 100 + 4 * 20
+    assert sum(row.pairs for row in together) == 100**2 + 4 * (120**2 - 100**2)
+    shape = shape_of(QWEN_1_5B)
+    assert forward_flops(shape, together) < 0.4 * forward_flops(shape, apart)
 
 
 def test_a_training_pass_over_a_thousand_responses_has_the_known_flops():

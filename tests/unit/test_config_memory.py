@@ -33,6 +33,8 @@ from verizero.config.model_shape import shape_of  # noqa: E402
 from verizero.config.optimizers import Advantage, Kl, Optimizer, Rollout, Weight  # noqa: E402
 from verizero.objective.loss import Objective  # noqa: E402
 from verizero.policy.logprobs import CHUNK_LOGITS, _head_logprobs, hidden_states  # noqa: E402
+from verizero.policy.packed_attention import reads_packed  # noqa: E402
+from verizero.policy.packing import pack  # noqa: E402
 from verizero.rollout.start import CACHE_BYTES  # noqa: E402
 from verizero.training.learner import Learner, TrainRow  # noqa: E402
 from verizero.training.peak_memory import PeakMemory  # noqa: E402
@@ -122,6 +124,13 @@ def test_the_states_of_a_learner_are_those_that_are_counted(world, zero_stage, t
     assert counted[0] == pytest.approx(said, rel=0.05)
 
 
+def tensors_of(packed):
+    """What a packed row holds, whatever reads it."""
+    tables = [part for table in packed.segments.tables for part in vars(table).values()]
+    rest = [*vars(packed).values(), *vars(packed.segments).values()]
+    return [one for one in (*rest, *tables) if isinstance(one, torch.Tensor)]
+
+
 @pytest.mark.parametrize("gradient_checkpointing", [False, True])
 @pytest.mark.parametrize("train_dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["qwen2", "llama", "qwen3"])
@@ -140,16 +149,20 @@ def test_activations_are_what_autograd_saves(kind, train_dtype, gradient_checkpo
             saved[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
 
-    ids = torch.randint(1, 500, (4, 64))
+    packed = pack([([one] * 16, [5] * 49) for one in range(4)])  # 256 tokens, 320 keys, nothing padded
+    own |= {tensor.untyped_storage().data_ptr() for tensor in tensors_of(packed)}
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        hidden_states(model, ids, torch.ones_like(ids))
-    counted = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
-    said = activation_bytes(shape, how, ids.numel())
+        hidden_states(reads_packed(model), packed)
+    own |= {bias.untyped_storage().data_ptr() for biases in packed.segments._biases.values() for bias in biases}
+    counted = sum(t.untyped_storage().nbytes() for pointer, t in saved.items() if pointer not in own)
+
+    def estimate(shape, how):
+        return activation_bytes(shape, how, 256, keys=320 / 256, on_gpu=False)
+
+    said = estimate(shape, how)
     if gradient_checkpointing:  # and one layer at a time is computed again
         one = how.model_copy(update={"gradient_checkpointing": False})
-        said -= activation_bytes(replace(shape, layers=2), one, 256) - activation_bytes(
-            replace(shape, layers=1), one, 256
-        )
+        said -= estimate(replace(shape, layers=2), one) - estimate(replace(shape, layers=1), one)
     assert counted == pytest.approx(said, rel=0.05)
 
 

@@ -62,6 +62,28 @@ def test_a_token_of_probability_zero_is_never_taken(seed, number, temperature, t
     assert bool(torch.isfinite(logprobs).all())
 
 
+@given(st.integers(0, 2**32 - 1), st.sampled_from([255, 256, 257, 3000]))
+def test_blocks_of_a_large_vocabulary_choose_as_one_sum_over_all_of_it(seed, vocabulary):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(4, vocabulary, generator=generator)
+    numbers = torch.rand(4, generator=generator, dtype=torch.float64)
+    cumulative = logits.log_softmax(-1).exp().double().cumsum(-1)
+    expected = torch.searchsorted(cumulative, numbers[:, None] * cumulative[:, -1:], right=True).squeeze(-1)
+    chosen, _ = choose(logits, numbers, 1.0, 1.0)
+    edges = cumulative / cumulative[:, -1:]
+    for row in range(4):  # or rounding decides between two neighbours
+        between = edges[row, min(int(chosen[row]), int(expected[row]))]
+        assert chosen[row] == expected[row] or abs(float(numbers[row] - between)) < 1e-12
+
+
+def test_the_last_number_below_one_takes_the_last_token_that_can_be_taken():
+    logits = torch.full((1, 1000), float("-inf"))
+    logits[0, [3, 700]] = 0.0
+    last = torch.tensor([1 - 2.0**-53], dtype=torch.float64)
+    assert choose(logits, last, 1.0, 1.0)[0].tolist() == [700]
+    assert choose(logits, torch.zeros(1, dtype=torch.float64), 1.0, 1.0)[0].tolist() == [3]
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_a_row_does_not_depend_on_the_other_rows(seed):
     generator = torch.Generator().manual_seed(seed)

@@ -13,6 +13,8 @@ pytest.importorskip("vllm", reason="vLLM is an extra of the CPU environment")
 from verizero.artifacts.errors import UserError
 from verizero.policy.load import load_policy
 from verizero.policy.logprobs import token_logprobs
+from verizero.policy.packed_attention import reads_packed
+from verizero.policy.packing import pack
 from verizero.policy.save import save_policy
 from verizero.rollout import vllm_engine
 from verizero.rollout.engine import Asleep, Sampling, VllmRuntime
@@ -90,10 +92,8 @@ class FakeLLM:
 
 def scored(prompt, response):
     """Log-probabilities of a response under the policy."""
-    ids = torch.tensor([prompt + response])
-    mask = torch.arange(ids.shape[1])[None] >= len(prompt)
     with torch.no_grad():
-        return token_logprobs(FakeLLM.policy, ids, torch.ones_like(ids), mask, 1.0)[0][0, len(prompt) :]
+        return token_logprobs(FakeLLM.policy, pack([(prompt, response)]))[0]
 
 
 class Learner:
@@ -113,7 +113,7 @@ class Learner:
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("policy")
     save_policy(*small_policy(layers=1), folder, "float32")
-    FakeLLM.policy = load_policy(folder, "float32")[0]
+    FakeLLM.policy = reads_packed(load_policy(folder, "float32")[0])
     return folder
 
 

@@ -19,6 +19,18 @@ class Row:
 
     prompt: int
     response: int
+    shared: float = 1
+    """Responses for which the prompt is read once, on average: each counts its part."""
+
+    @property
+    def read(self) -> float:
+        """Tokens that a decoder reads for it."""
+        return self.prompt / self.shared + self.response
+
+    @property
+    def pairs(self) -> float:
+        """Squares of lengths, twice the pairs of positions that see each other."""
+        return self.prompt**2 / self.shared + self.length**2 - self.prompt**2
 
     @property
     def length(self) -> int:
@@ -29,7 +41,7 @@ class Row:
 def forward_flops(shape: ModelShape, rows: Sequence[Row]) -> float:
     """Of a forward pass over some rows, with logits for the responses' tokens only.
 
-    `2 P_layers tokens + 2 d V responses + 2 L h_q sum length^2`, with h_q the width of all queries: scores and values take
+    `2 P_layers tokens + 2 d V responses + 2 L h_q sum length^2`, a shared prompt counted once, with h_q the width of all queries: scores and values take
     2 h_q each for each pair of positions, and half the pairs are seen.
     """
     return _decoder_flops(shape, rows) + 2.0 * shape.embedding * sum(row.response for row in rows)
@@ -47,8 +59,8 @@ def recomputed_flops(shape: ModelShape, rows: Sequence[Row], gradient_checkpoint
 
 
 def _decoder_flops(shape: ModelShape, rows: Sequence[Row]) -> float:
-    tokens = sum(row.length for row in rows)
-    pairs = sum(row.length**2 for row in rows)
+    tokens = sum(row.read for row in rows)
+    pairs = sum(row.pairs for row in rows)
     return 2.0 * shape.decoder * tokens + 2.0 * shape.layers * shape.heads * shape.head_width * pairs
 
 

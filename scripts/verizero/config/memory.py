@@ -18,7 +18,7 @@ BUCKET = 500_000_000
 """Gradients that DeepSpeed reduces at once, `reduce_bucket_size` in `training/trained_module.py`."""
 LIVE_AT_ONCE = 1_000_000_000
 """Gathered weights that ZeRO 3 keeps between uses: DeepSpeed's `stage3_max_live_parameters`."""
-HEAD_COPIES = 5
+HEAD_COPIES = 3
 """Float32 tensors as large as a chunk of logits that its backward pass holds at once; measured."""
 EMBEDDED_CACHE = GIB
 """Keys and values that the engine `transformers` may hold, `CACHE_BYTES` in `rollout/start.py`."""
@@ -78,7 +78,8 @@ def memory_of(shape: ModelShape, recipe: Optimizer, where: Placement, chunk_logi
     if where.on_gpu:
         always["CUDA context, assumed"] = CUDA_CONTEXT
     row = recipe.rollout.max_prompt_tokens + recipe.rollout.max_tokens
-    training["activations"] = activation_bytes(shape, recipe, max(where.micro_batch_tokens, row))
+    keys = row / recipe.rollout.max_tokens
+    training["activations"] = activation_bytes(shape, recipe, max(where.micro_batch_tokens, row), keys, where.on_gpu)
     training["logits"] = 4.0 * HEAD_COPIES * min(chunk_logits, max(where.micro_batch_tokens, row) * shape.vocabulary)
     return Memory(always, training, engine_bytes(shape, recipe, where), {n: v for n, v in host.items() if v})
 
@@ -128,17 +129,21 @@ def learner_states(
     return always, training, states | passing
 
 
-def activation_bytes(shape: ModelShape, recipe: Optimizer, tokens: int) -> float:
+def activation_bytes(shape: ModelShape, recipe: Optimizer, tokens: int, keys: float, on_gpu: bool) -> float:
     """What the backward pass over the layers of one micro-batch needs, in bytes.
 
     Of each token in each layer, with elements of e bytes: two norms keep their input in float32 and their result,
-    2 (4 + e) d; the inputs of the projections, 2 e d; queries, keys, values and what attention gives, e (2 h_q + 2 h_kv)
-    and a float32 number for each head; the gated MLP's four, 4 e m. With checkpointing only each layer's input is kept, e d,
-    and one layer at a time is computed again.
+    2 (4 + e) d; the inputs of the projections, 2 e d; queries, keys, values and what attention gives, e (2 h_q + 2 k h_kv)
+    and a float32 number for each head; the gated MLP's four, 4 e m. On a CPU attention is in float32, and its result in the precision
+    of training is kept besides. With checkpointing only each layer's input is kept, e d, and one layer at a time is computed again.
+
+    Args:
+        keys: k, the keys for each token: above 1, because each response has its prompt's before its own.
     """
     size, width = BYTES[recipe.train_dtype], shape.width
     norm = (4 + size) * width
-    attention = size * 2 * (shape.heads + shape.kv_heads) * shape.head_width + 4 * shape.heads
+    queries, known = shape.heads * shape.head_width, keys * shape.kv_heads * shape.head_width
+    attention = (size if on_gpu else 4) * 2 * (queries + known) + 4 * shape.heads + (0 if on_gpu else size * queries)
     if shape.head_norms:
         attention += (4 + size) * (shape.heads + shape.kv_heads) * shape.head_width
     layer = 2 * norm + 2 * size * width + attention + 4 * size * shape.mlp_width

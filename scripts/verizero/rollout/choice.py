@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+BLOCK = 256
+"""Tokens whose probabilities are added up before those of the others are looked at."""
+
 
 def choose(
     logits: Float[Tensor, "row vocabulary"], uniform: Float[Tensor, "row"], temperature: float, top_p: float
@@ -34,12 +37,31 @@ def choose(
         taken = logprobs.gather(-1, chosen[:, None]).squeeze(-1)
         return chosen, taken - probability.sum(dim=-1).log().to(taken.dtype)
     else:
-        chosen = _inverse_cdf(logprobs.double().exp_(), uniform).squeeze(-1)
+        chosen = _inverse_cdf(logprobs.exp(), uniform).squeeze(-1)
     return chosen, logprobs.gather(-1, chosen[:, None]).squeeze(-1)
 
 
 def _inverse_cdf(probability: Float[Tensor, "row vocabulary"], uniform: Float[Tensor, "row"]) -> Int[Tensor, "row 1"]:
-    cumulative = probability.cumsum(dim=-1)
-    # right=True: the first place whose sum exceeds the number, so a token of probability 0 is never taken
-    place = torch.searchsorted(cumulative, uniform[:, None] * cumulative[:, -1:], right=True)
-    return place.clamp_(max=probability.shape[-1] - 1)
+    """The first place whose sum over the places up to it exceeds the number: never one of probability 0.
+
+    First the block of tokens, then the token in it. Sums up to every token of a vocabulary of 49,152, one after the other in float64,
+    took a tenth of a decoding step of a model with 135 M parameters.
+    """
+    vocabulary = probability.shape[-1]
+    blocks = torch.nn.functional.pad(probability, (0, -vocabulary % BLOCK)).unflatten(-1, (-1, BLOCK))
+    sums = blocks.sum(dim=-1, dtype=torch.float64)
+    block, rest = _first_above(sums, uniform[:, None] * sums.sum(dim=-1, keepdim=True))
+    inside = blocks.take_along_dim(block[:, :, None], dim=1).squeeze(1).double()
+    return block * BLOCK + _first_above(inside, rest)[0]
+
+
+def _first_above(parts: Float[Tensor, "row part"], wanted: Float[Tensor, "row 1"]) -> tuple[Tensor, Tensor]:
+    """The first part that brings the sum above what is wanted, and what is wanted of that part.
+
+    The sum must not be reached by rounding alone: what is wanted is kept below the whole, and is not negative.
+    """
+    ends = parts.cumsum(dim=-1)
+    below = torch.nextafter(ends[:, -1:], torch.zeros_like(wanted))
+    wanted = wanted.clamp(min=0.0).minimum(below)
+    place = torch.searchsorted(ends, wanted, right=True)
+    return place, wanted - (ends - parts).gather(-1, place)
