@@ -66,7 +66,10 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument(
-        "--micro-batch-tokens", type=int, default=2048, help="positions of a micro-batch, padding included"
+        "--micro-batch-tokens",
+        type=int,
+        default=2048,
+        help="tokens of a micro-batch; a prompt counts once for its responses in it",
     )
     parser.add_argument(
         "--offload-optimizer",
