@@ -58,7 +58,7 @@ def test_the_demo_study_completes_on_slurm(study: tuple[Checkout, str], cluster:
     trained = submissions(cluster, said, "train")
     assert [job["State"] for job in trained] == ["COMPLETED"] * 2
     assert all("gres/gpu=2" in job["AllocTRES"] for job in trained)
-    assert all("gres/gpu=1" in job["AllocTRES"] for job in submissions(cluster, said, "generate"))
+    assert all("gres/gpu=2" in job["AllocTRES"] for job in submissions(cluster, said, "generate"))
     record = json.loads((checkout.root / f"results/runs/{RUN}/record.json").read_text(encoding="utf-8"))
     assert record["slurm"]["SLURM_JOB_ID"]
     events = (checkout.root / f"results/runs/{RUN}/events.jsonl").read_text(encoding="utf-8").splitlines()
