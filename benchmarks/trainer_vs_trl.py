@@ -9,8 +9,8 @@ and neither checkpoints gradients. Both train float32 master weights, also where
 take no step as small as these. The reward is 1 for a random half of the completions, so that neither finds a group to skip. Each
 arm is a process of its own, so that its peak memory is its own: the resident set, with everything that it imports. The first step, which
 prepares kernels, is left out of the times; tokens are counted where they are sampled. The arms come in turn, `--rounds` times, and the
-fastest round of each counts: what else runs on a machine only slows down. The memory is that of a step with completions of
-`--memory-tokens` tokens, which end only there. The last line is made for machines to read.
+fastest round of each counts: what else runs on a machine only slows down. The memory is that of a step with one of TRL's
+micro-batches of completions of `--memory-tokens` tokens, which end only there. The last line is made for machines to read.
 """
 
 from __future__ import annotations
@@ -247,7 +247,8 @@ def main() -> None:
         "memory": "-",
     }
     if options.memory_tokens:
-        long = {"max_tokens": options.memory_tokens, "steps": 1, "never_ending": True}
+        prompts = max(1, options.trl_batch // options.samples)  # as many completions as TRL trains on at once
+        long = {"max_tokens": options.memory_tokens, "prompts": prompts, "steps": 1, "never_ending": True}
         peaks = {arm: measured(given, arm, **long)["peak_gib"] for arm in ("trl bfloat16", "ours bfloat16")}
         for arm, peak in peaks.items():
             print(f"{arm:15} peak {peak:.2f} GiB with completions of {options.memory_tokens} tokens", flush=True)
