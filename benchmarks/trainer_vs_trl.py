@@ -135,7 +135,7 @@ def our_arm(options: argparse.Namespace, dtype: str, engine: str) -> dict[str, A
     recipe = {
         "advantage": {"baseline": "group-mean", "scale": "group-std"},
         "weight": {"kind": "token"},
-        "reward": {"rule": "random", "probability": 0.5},
+        "reward": {"rule": "random", "probability": 0.5, "truncated": "graded"},
         "learning_rate": 1e-6,
         "rollout": {
             "prompts": options.prompts,
