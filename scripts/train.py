@@ -177,6 +177,8 @@ def main() -> int:
         steps, begin = spec.optimizer.steps, frozen_steps(spec.optimizer)
         validation = validation_of(spec.validation, benchmark, spec.template, folder, steps, begin)
     checkpoints = Checkpoints(world.from_first(job.scratch if job else Path()), world)
+    if world.size > 1:
+        watchdog.share(checkpoints.scratch / "progress")
     runtime = Runtime(
         options.threads,
         options.micro_batch_tokens,

@@ -127,6 +127,7 @@ def test_the_states_of_a_learner_are_those_that_are_counted(world, zero_stage, t
 def tensors_of(packed):
     """What a packed row holds, whatever reads it."""
     tables = [part for table in packed.segments.tables for part in vars(table).values()]
+    tables.append(packed.segments.found_at)
     rest = [*vars(packed).values(), *vars(packed.segments).values()]
     return [one for one in (*rest, *tables) if isinstance(one, torch.Tensor)]
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_small import small_policy
 
+from verizero.artifacts.errors import UserError
 from verizero.policy import logprobs as module
 from verizero.policy.logprobs import LogprobAndEntropy, token_logprobs
 from verizero.policy.packed_attention import PACKED, reads_packed
@@ -145,17 +146,37 @@ def test_entropy_of_a_uniform_policy_is_the_log_of_the_vocabulary():
     torch.testing.assert_close(taken, -expected)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("spread", [0.1, 3.0, 60.0])
-def test_the_gradients_of_logprob_and_entropy_are_those_of_autograd(spread):
+def test_the_gradients_of_logprob_and_entropy_are_those_of_autograd(spread, temperature):
     generator = torch.Generator().manual_seed(0)
     logits = (spread * torch.randn(5, 11, generator=generator)).requires_grad_()
     targets, weight = torch.tensor([0, 10, 3, 3, 7]), torch.randn(2, 5, generator=generator)
-    everything = logits.log_softmax(-1)
+    everything = (logits / temperature).log_softmax(-1)
     plain = everything.gather(-1, targets[:, None]).squeeze(-1), -(everything.exp() * everything).sum(-1)
-    ours = LogprobAndEntropy.apply(logits, targets)
+    ours = LogprobAndEntropy.apply(logits, targets, temperature)
     for some in ((0,), (1,), (0, 1)):
         sums = [sum((weight[one] * values[one]).sum() for one in some) for values in (ours, plain)]
         mine, theirs = (torch.autograd.grad(total, logits, retain_graph=True)[0] for total in sums)
         torch.testing.assert_close(mine, theirs, atol=1e-5 * max(1.0, spread), rtol=1e-4)
     for mine, theirs in zip(ours, plain, strict=True):
         torch.testing.assert_close(mine, theirs, atol=2e-5 * max(1.0, spread), rtol=1e-5)
+
+
+def test_logits_in_bfloat16_are_divided_by_the_temperature_in_float32():
+    generator = torch.Generator().manual_seed(0)
+    logits = (3 * torch.randn(50, 200, generator=generator)).bfloat16()
+    targets = torch.randint(0, 200, (50,), generator=generator)
+    expected = (logits.float() / 0.7).log_softmax(-1).gather(-1, targets[:, None]).squeeze(-1)
+    torch.testing.assert_close(LogprobAndEntropy.apply(logits, targets, 0.7)[0], expected, atol=2e-5, rtol=1e-5)
+
+
+def test_layers_that_packing_would_compute_wrong_are_refused():
+    model = small_policy()[0]
+    model.config.layer_types = ["full_attention", "conv"]
+    with pytest.raises(UserError, match="has layers of kind conv"):
+        reads_packed(model)
+    model = reads_packed(small_policy()[0])
+    with pytest.raises(UserError, match="attention has `softcap`"):
+        packed = pack(batch())
+        model.get_decoder()(packed.input_ids, position_ids=packed.position_ids, segments=packed.segments, softcap=5.0)

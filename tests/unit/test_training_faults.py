@@ -68,14 +68,14 @@ def test_what_a_program_returns_is_returned():
     assert as_one(lambda: 75)() == 75
 
 
-def watched(work):
-    """Run some lines under a watchdog of 1.2 seconds; the exit code, what was said, and the seconds it took."""
+def watched(work, minutes=0.02):
+    """Run some lines under a watchdog; the exit code, what was said, and the seconds it took."""
     lines = f"""
 import sys, time
 sys.path.insert(0, {str(SCRIPTS)!r})
 from verizero.training.clock import Clock
 from verizero.training.watchdog import Watchdog
-dog, clock = Watchdog(0.02).start(), Clock()
+dog, clock = Watchdog({minutes}).start(), Clock()
 dog.follow(7, clock)
 {work}
 """
@@ -101,9 +101,20 @@ def test_the_sentence_names_phase_and_step():
     )
 
 
+def test_progress_of_another_process_keeps_one_alive_that_waits_for_it(tmp_path):
+    shared = f"""
+from pathlib import Path
+import os
+dog.share(Path({str(tmp_path / "run" / "progress")!r}))
+"""
+    waits = "for _ in range(10): time.sleep(0.4); os.utime(dog._shared)"
+    assert watched(shared + waits, minutes=0.05)[:2] == (0, "")
+    assert watched(shared + "time.sleep(30)")[0] == 70
+
+
 def test_progress_of_each_kind_keeps_a_process_alive():
     code, said, seconds = watched(
-        "for _ in range(8): time.sleep(0.2); dog.beat(); time.sleep(0.2); clock.phase('train')"
+        "for _ in range(10): time.sleep(0.2); dog.beat(); time.sleep(0.2); clock.phase('train')", minutes=0.05
     )
     assert (code, said) == (0, "")
-    assert seconds > 3
+    assert seconds > 4

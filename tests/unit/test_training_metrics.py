@@ -189,6 +189,17 @@ def test_a_run_that_goes_on_knows_how_long_its_stretches_took():
     assert stop.due("step")
 
 
+def test_a_save_needs_its_time_too_and_is_no_part_of_a_stretch():
+    stop = StopRequest(minutes=(SPARE_SECONDS + 1.0) / 60)
+    assert not stop.due("update")
+    stop.saved(0.2)
+    assert stop.stretches["save"] == 0.2
+    assert not stop.due("update")
+    assert stop.stretches["update"] < 0.1
+    stop.saved(0.7)
+    assert stop.due("update"), "1.5 times 0.7 s would be too late"
+
+
 def test_gradients_are_added_in_float32_and_every_step_is_a_boundary(grpo):
     config = engine_config(grpo, parameters=1000, world=ALONE)
     assert config["managed_gradient_accumulation"] is False

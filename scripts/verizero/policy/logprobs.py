@@ -72,15 +72,12 @@ def hidden_states(model: HasDecoder, packed: Packed) -> Float[Tensor, "token wid
 def _head_logprobs(
     head: nn.Module, states: Float[Tensor, "token width"], targets: Int[Tensor, " token"], temperature: float
 ) -> tuple[Float[Tensor, " token"], Float[Tensor, " token"]]:
-    logits = head(states)
-    if temperature != 1.0:
-        logits = logits / temperature
-    found: tuple[Tensor, Tensor] = LogprobAndEntropy.apply(logits, targets)
+    found: tuple[Tensor, Tensor] = LogprobAndEntropy.apply(head(states), targets, temperature)
     return found
 
 
 class LogprobAndEntropy(torch.autograd.Function):
-    """Log p(target) and entropy of the distributions that some logits give; in float32.
+    """Log p(target) and entropy of the distributions that some logits give, divided by a temperature; in float32.
 
     With p = softmax(x) and H the entropy, the gradients are d log p_t / dx = 1_t - p and dH / dx = -p (log p + H). Each is written
     over p, so that a backward pass reads and writes the vocabulary twice; autograd's own, over a log-softmax, a gather, an exponential
@@ -89,24 +86,24 @@ class LogprobAndEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Float[Tensor, "token vocabulary"], targets: Int[Tensor, " token"]
+        ctx: Any, logits: Float[Tensor, "token vocabulary"], targets: Int[Tensor, " token"], temperature: float
     ) -> tuple[Float[Tensor, " token"], Float[Tensor, " token"]]:
         """Values of each token."""
         ctx.set_materialize_grads(False)
         scores = logits.float()
         largest, at = scores.max(dim=-1)
-        probability = torch.softmax(scores, dim=-1)
-        norm = largest - probability.gather(-1, at[:, None]).squeeze(-1).log()
-        logprob = scores.gather(-1, targets[:, None]).squeeze(-1) - norm
-        entropy = norm - torch.linalg.vecdot(probability, scores)
+        probability = torch.softmax(scores if temperature == 1.0 else scores / temperature, dim=-1)
+        norm = largest / temperature - probability.gather(-1, at[:, None]).squeeze(-1).log()
+        logprob = scores.gather(-1, targets[:, None]).squeeze(-1) / temperature - norm
+        entropy = norm - torch.linalg.vecdot(probability, scores) / temperature
         ctx.save_for_backward(probability, targets, entropy)
-        ctx.dtype = logits.dtype
+        ctx.dtype, ctx.temperature = logits.dtype, temperature
         return logprob, entropy
 
     @staticmethod
     def backward(
         ctx: Any, of_logprob: Float[Tensor, " token"] | None, of_entropy: Float[Tensor, " token"] | None
-    ) -> tuple[Tensor | None, None]:
+    ) -> tuple[Tensor, None, None]:
         """Gradient of the logits, in their precision."""
         probability, targets, entropy = ctx.saved_tensors
         factor: Tensor | float = 0.0
@@ -117,4 +114,6 @@ class LogprobAndEntropy(torch.autograd.Function):
         gradient = probability * factor
         if of_logprob is not None:
             gradient.scatter_add_(-1, targets[:, None], of_logprob[:, None])
-        return gradient.to(ctx.dtype), None
+        if ctx.temperature != 1.0:
+            gradient /= ctx.temperature
+        return gradient.to(ctx.dtype), None, None

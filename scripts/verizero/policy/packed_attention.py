@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 PACKED = "verizero_packed"
 """The name under which transformers finds this attention."""
+KINDS = {"full_attention", "sliding_attention"}
+"""Layers that see what attention shows them, and nothing else: a convolution would reach from one response into the next."""
+UNKNOWN = ("softcap", "s_aux")
+"""What some layers ask of attention besides: a bound of the scores (Gemma 2), a sink (gpt-oss)."""
 LIKE_LENGTHS = 1.5
 """Segments are padded to the longest of a table; one that is shorter by more than this factor goes into another table."""
 
@@ -58,11 +63,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Segments:
-    """The segments of a packed row, in the form that the device's attention reads."""
+    """The segments of a packed row, in the two forms that attention reads; padded tables are made where they are asked for."""
 
-    tables: tuple[Table, ...]
-    found_at: Int[Tensor, " place"]
-    """Where the tables' queries, one table after the other, hold each place of the packed row."""
+    listed: tuple[Segment, ...]
+    """In the order of the row, of which they cover each place once."""
     keys: Int[Tensor, " key"]
     """What the segments see, one after the other, as places in the packed row."""
     query_ends: Int[Tensor, " segments_and_one"]
@@ -71,6 +75,20 @@ class Segments:
     most_queries: int
     most_keys: int
     _biases: dict[tuple[int | None, int, torch.dtype], list[Tensor]] = field(default_factory=dict, repr=False)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The segments, padded."""
+        return self._padded[0]
+
+    @property
+    def found_at(self) -> Int[Tensor, " place"]:
+        """Where the tables' queries, one table after the other, hold each place of the packed row."""
+        return self._padded[1]
+
+    @cached_property
+    def _padded(self) -> tuple[tuple[Table, ...], Int[Tensor, " place"]]:
+        return _tables(self.listed, self.keys.device)
 
     def biases(self, window: int | None, shared: int, dtype: torch.dtype) -> list[Tensor]:
         """What is added to each table's attention scores: 0 where a query sees a key. Made once for all layers.
@@ -85,16 +103,28 @@ class Segments:
         return self._biases[wanted]
 
 
-def segments_of(segments: Sequence[Segment], places: int, device: torch.device | None) -> Segments:
+def segments_of(segments: Sequence[Segment], device: torch.device | None) -> Segments:
     """Prepare the attention of a packed row.
 
     Args:
         segments: in the order of the row, of which they cover each place once.
-        places: in the row.
     """
-    rows = [[*range(one.prefix_begin, one.prefix_end), *range(one.begin, one.end)] for one in segments]
+    rows = [_seen_by(one) for one in segments]
     lengths = [one.end - one.begin for one in segments]
-    tables, found_at, begin = [], torch.zeros(places, dtype=torch.long), 0
+    ends = [torch.tensor([0, *counts]).cumsum(0).int().to(device) for counts in (lengths, [len(row) for row in rows])]
+    keys = torch.tensor([place for row in rows for place in row], device=device)
+    return Segments(tuple(segments), keys, ends[0], ends[1], max(lengths), max(map(len, rows)))
+
+
+def _seen_by(segment: Segment) -> list[int]:
+    return [*range(segment.prefix_begin, segment.prefix_end), *range(segment.begin, segment.end)]
+
+
+def _tables(segments: Sequence[Segment], device: torch.device) -> tuple[tuple[Table, ...], Int[Tensor, " place"]]:
+    """The tables, and where their queries hold each place of the row."""
+    rows = [_seen_by(one) for one in segments]
+    lengths = [one.end - one.begin for one in segments]
+    tables, found_at, begin = [], torch.zeros(sum(lengths), dtype=torch.long), 0
     for members in _like_lengths(lengths):
         width, depth = max(lengths[n] for n in members), max(len(rows[n]) for n in members)
         queries, keys = torch.zeros((len(members), width), dtype=torch.long), torch.zeros((len(members), depth)).long()
@@ -110,16 +140,7 @@ def segments_of(segments: Sequence[Segment], places: int, device: torch.device |
             found_at[one.begin : one.end] = begin + row * width + torch.arange(own)
         begin += queries.numel()
         tables.append(Table(*(part.to(device) for part in (queries, keys, query_positions, key_positions))))
-    ends = [torch.tensor([0, *counts]).cumsum(0).int().to(device) for counts in (lengths, [len(row) for row in rows])]
-    return Segments(
-        tuple(tables),
-        found_at.to(device),
-        torch.tensor([place for row in rows for place in row], device=device),
-        ends[0],
-        ends[1],
-        max(lengths),
-        max(map(len, rows)),
-    )
+    return tuple(tables), found_at.to(device)
 
 
 def _like_lengths(lengths: Sequence[int]) -> list[list[int]]:
@@ -151,9 +172,12 @@ def packed_attention(
 
     Raises:
         ValueError: the decoder was not given any.
+        UserError: the layer wants what is not computed here.
     """
     if segments is None:
         raise ValueError("the model reads packed rows only: it was called without `segments`")
+    if unknown := [name for name in UNKNOWN if kwargs.get(name) is not None]:
+        raise UserError(f"the model's attention has `{unknown[0]}`, which training on packed rows does not compute")
     asked, known, held = (part.squeeze(0).transpose(0, 1) for part in (query, key, value))
     on_gpu = query.device.type == "cuda" and query.dtype != torch.float32
     attend = _varlen if on_gpu and _takes_window() else _by_tables
@@ -217,8 +241,14 @@ def reads_packed(model: PreTrainedModel) -> PreTrainedModel:
     """Let a model read packed rows, and nothing else, from now on; the same object.
 
     Raises:
-        UserError: its attention cannot be exchanged.
+        UserError: its attention cannot be exchanged, or it has layers of another kind.
     """
+    other = set(getattr(model.config, "layer_types", None) or KINDS) - KINDS
+    if other:
+        raise UserError(
+            f"{type(model).__name__} has layers of kind {', '.join(sorted(other))}; training on rows without padding knows "
+            f"{' and '.join(sorted(KINDS))} only"
+        )
     from transformers.modeling_utils import AttentionInterface
 
     AttentionInterface.register(PACKED, packed_attention)

@@ -72,7 +72,7 @@ def pack(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], device: torch.dev
     return Packed(
         torch.tensor([ids], device=device),
         torch.tensor([positions], device=device),
-        segments_of(segments, filled, device),
+        segments_of(segments, device),
         torch.tensor([place for places in before for place in places], device=device),
         torch.tensor([token for _, response in pairs for token in response], device=device),
         mask.to(device),

@@ -169,8 +169,8 @@ class VllmEngine:
 
         class Counter(tqdm):
             def update(self, n: float | None = 1) -> bool | None:
-                if finished and engine.counts:
-                    engine.progress(int(n or 0), 0)
+                if finished:  # those that don't count beat all the same: a watchdog listens
+                    engine.progress(int(n or 0) if engine.counts else 0, 0)
                 return super().update(n)
 
         return Counter(*arguments, **options, file=io.StringIO())

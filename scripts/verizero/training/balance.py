@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from verizero.training.refill import Round
@@ -22,14 +22,18 @@ def owners(lengths: Int[Tensor, " response"], ranks: int) -> list[int]:
     return (middles * ranks / ends[-1]).long().clamp(max=ranks - 1).tolist()
 
 
-def balanced(kept: Round, world: World) -> Round:
+def balanced(kept: Round, read: Bool[Tensor, " response"], world: World) -> Round:
     """The same step, its responses with the ranks that train on them; all ranks call this together.
 
     In each update the ranks wait for the one that has most to read.
+
+    Args:
+        read: whether an update reads each response; where none does, all count.
     """
     if world.size == 1:
         return kept
-    owner = owners(kept.known.lengths, world.size)
+    lengths = kept.known.lengths * read
+    owner = owners(lengths if bool(lengths.any()) else kept.known.lengths, world.size)
     given_away = world.gather([one for one in kept.responses if owner[one.number] != world.rank])
     mine = [one for one in (*kept.responses, *given_away) if owner[one.number] == world.rank]
     return replace(kept, responses=sorted(mine, key=lambda one: one.number))

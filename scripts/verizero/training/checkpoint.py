@@ -32,6 +32,7 @@ from verizero.training.full_disk import told_when_full
 from verizero.training.kept_rollouts import parquet_bytes
 from verizero.training.saved_state import (
     FILES,
+    Fault,
     Saved,
     described,
     fault_of,
@@ -62,7 +63,8 @@ class Checkpoints:
     def resume(self, load: Callable[[Path, bool], object], say: Callable[[str], None] = print) -> Saved | None:
         """Load the last whole state; what it is, or None when there is none.
 
-        A state with a file that is missing, or not as it was saved, is passed over for the one before, and removed.
+        A state with a file that is missing, or not as it was saved, is passed over for the one before, and removed. One that the
+        file system does not let be read is passed over too, and gets another name.
 
         Args:
             load: takes a folder, and whether it is one for any number of processes.
@@ -71,7 +73,7 @@ class Checkpoints:
         Raises:
             UserError: such a state cannot be rewritten for this number.
         """
-        broken: list[tuple[Path, str]] = []
+        broken: list[tuple[Path, Fault]] = []
         found: Saved | None = None
         for folder in self.world.from_first(states_below(self.state) if self.world.first else []):
             seen = self._looked_through(folder)
@@ -79,11 +81,12 @@ class Checkpoints:
                 found = seen
                 break
             broken.append((folder, seen))
-        for folder, why in broken if self.world.first else []:
+        for folder, fault in broken if self.world.first else []:
             instead = (
                 f"the run goes on from the one {found.moment}" if found else "there is no other, so the run begins anew"
             )
-            say(f"the state {moment_named(folder)} is broken ({why}); {instead}")
+            put = f"it stays as {_aside(folder).name}, and " if fault.passing else ""
+            say(f"the state {moment_named(folder)} is broken ({fault.why}); {put}{instead}")
         if found and found.processes != self.world.size:
             self._load_rewritten(self.state / found.name, load, found.untrained)
             if self.world.first:
@@ -94,20 +97,25 @@ class Checkpoints:
         elif found:
             load(self.state / found.name, False)
         if self.world.first:
-            for folder in [*(folder for folder, _ in broken), self.state / ".partial"]:
-                shutil.rmtree(folder, ignore_errors=True)
+            for folder, fault in broken:
+                if fault.passing:
+                    shutil.rmtree(_aside(folder), ignore_errors=True)
+                    os.replace(folder, _aside(folder))
+                else:
+                    shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(self.state / ".partial", ignore_errors=True)
         return found
 
-    def _looked_through(self, folder: Path) -> Saved | str:
-        """What a state is, where all its files are as they were saved; else a clause on the first that is not.
+    def _looked_through(self, folder: Path) -> Saved | Fault:
+        """What a state is, where all its files are as they were saved; else what is wrong with the first that is not.
 
         Each rank reads its share of the files: the state is read once, and then comes from memory when it is loaded.
         """
-        seen = self.world.from_first(read_saved(folder) if self.world.first else "")
-        if isinstance(seen, str):
+        seen = self.world.from_first(read_saved(folder) if self.world.first else Fault(""))
+        if isinstance(seen, Fault):
             return seen
         mine = sorted(seen.files.items())[self.world.rank :: self.world.size]
-        faults = self.world.gather([why for name, (size, crc) in mine if (why := fault_of(folder, name, size, crc))])
+        faults = self.world.gather([one for name, (size, crc) in mine if (one := fault_of(folder, name, size, crc))])
         return faults[0] if faults else seen
 
     def _load_rewritten(self, folder: Path, load: Callable[[Path, bool], object], untrained: Sequence[str]) -> None:
@@ -160,7 +168,7 @@ class Checkpoints:
             UserError: there is no room on the disk; the state before stays.
         """
         partial, moment = self.state / ".partial", moment_of(step, updates)
-        before = read_saved(whole[0]) if (whole := states_below(self.state)) else ""
+        before = read_saved(whole[0]) if (whole := states_below(self.state)) else None
         needed, remedy = (
             (before.size, f"it goes on from the state {before.moment}")
             if isinstance(before, Saved)
@@ -179,7 +187,7 @@ class Checkpoints:
                 # each rank flushes and reads its share
                 names = self.world.from_first(_files_below(partial) if self.world.first else [])
                 mine = described(partial, names[self.world.rank :: self.world.size])
-                files = dict(self.world.gather(mine))
+                files: dict[str, tuple[int, int | None]] = dict(self.world.gather(mine))
                 if self.world.first:
                     saved = Saved(step, updates, self.world.size, files, best, list(untrained), dict(stretches))
                     self._put(partial, saved)
@@ -272,6 +280,11 @@ class Checkpoints:
             FileNotFoundError: the step was not kept.
         """
         shutil.copytree(self.kept / f"step-{step}", payload / (name or f"step-{step}"), copy_function=_link)
+
+
+def _aside(folder: Path) -> Path:
+    """Where a state goes that may be whole, so that no later one takes its place or makes room by removing it."""
+    return folder.with_name(f"unreadable-{folder.name}")
 
 
 def _files_below(folder: Path) -> list[str]:

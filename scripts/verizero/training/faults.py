@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from verizero.artifacts.errors import UserError
@@ -41,7 +42,7 @@ def as_one(main: Callable[[], int | None]) -> Callable[[], int | None]:
                 time.sleep(LATER_SECONDS)
                 raise UserError(
                     f"rank {os.environ.get('RANK', 0)} ends because another process of this run has ended; its log, or `Root Cause` in "
-                    "torchrun's closing lines, says which and why"
+                    f"torchrun's closing lines, says which and why (what this one met: {str(error).splitlines()[0]})"
                 ) from None
             if not isinstance(error, UserError) and (why := reason(error)):
                 where = getattr(error, "filename", None) or "a file of the run"
@@ -62,4 +63,5 @@ def lost_another(error: BaseException) -> bool:
 def report(sentence: str) -> None:
     """Leave the reason of a failure where torchrun finds it; nothing without torchrun."""
     if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
-        Path(file).write_text(json.dumps({"message": sentence, "timestamp": int(time.time())}), encoding="utf-8")
+        with suppress(OSError):  # a full disk is reported on a full disk
+            Path(file).write_text(json.dumps({"message": sentence, "timestamp": int(time.time())}), encoding="utf-8")

@@ -41,10 +41,11 @@ def prove_sleep(
     gap = _gap_after_sleep(engine, learner, prompts, sampling)
     if gap.mean <= limit:
         return
-    warn(
-        f"after a sleep of level 2 the engine's log-probabilities differ from the learner's by {gap.mean:.4f} nats on average, so from "
-        "now on it sleeps at level 1, which keeps its weights in the host's memory"
-    )
+    if learner.world.first:
+        warn(
+            f"after a sleep of level 2 the engine's log-probabilities differ from the learner's by {gap.mean:.4f} nats on average, so from "
+            "now on it sleeps at level 1, which keeps its weights in the host's memory"
+        )
     engine.keep_weights_asleep()
     require_close(_gap_after_sleep(engine, learner, prompts, sampling), limit, step)
 

@@ -35,9 +35,11 @@ def told_when_full(what: str, folder: Path, needed: int | None = None, remedy: s
     except Exception as error:
         if (why := reason(error)) is None:
             raise
+        room = [_free(folder)] if why != NO_ROOM[errno.EDQUOT] else []  # the disk's room is not the user's
+        room += [f"it has {megabytes(needed)}"] if needed else []
         raise UserError(
-            f"{what} cannot be written below {folder}: {why}; {_free(folder)}"
-            + (f", and it has {megabytes(needed)}" if needed else "")
+            f"{what} cannot be written below {folder}: {why}"
+            + (f"; {', and '.join(room)}" if room else "")
             + "; make room, then start the same command again"
             + (f": {remedy}" if remedy else "")
         ) from error

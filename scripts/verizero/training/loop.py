@@ -50,7 +50,7 @@ from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, ou
 from verizero.training.saving import Saving
 from verizero.training.schedule import frozen_steps, learning_rate_at
 from verizero.training.scores import Scores, reward_penalties
-from verizero.training.selection import entering
+from verizero.training.selection import entering, read_by_updates
 from verizero.training.signal_watch import SignalWatch
 from verizero.training.validation import ACCURACY, UNMEASURED, Validation, accuracies
 from verizero.training.walltime import StopRequest
@@ -174,8 +174,13 @@ def train(
                     draws = [derive_seed(seed, "greedy reward", step, place, *again) / 2**63 for place in places]
                     earned = with_greedy(earned, graded(grading, greedy, problems, draws, settings), rollout.samples)
                 rounds.append(Round(responses, Outcomes(world.gather(earned), rollout.samples), checked.known))
-            kept = balanced(kept_groups(rounds, rollout.prompts), world)  # each rank trains on about as much
-            responses, known = kept.responses, kept.known
+            kept = kept_groups(rounds, rollout.prompts)
+            known = kept.known
+            enters = entering(known, settings.selection)
+            kept = balanced(
+                kept, read_by_updates(known, enters, settings, objective), world
+            )  # each rank has as much to do
+            responses = kept.responses
 
             clock.phase("score")  # 5. what the divergence takes from the reward, and what a critic expects
             policy = Scores(learner, begun.policy, checked=kept.checked)
@@ -186,7 +191,6 @@ def train(
             values = begun.values
 
             clock.phase("advantage")  # 6. over all responses of the step; weights over all of an update
-            enters = entering(known, settings.selection)
             advantage = step_advantages(settings.advantage, known, responses, penalties, enters, world, values)
             parts = updates_of_step(
                 len(known.rows), settings.updates_per_rollout, seed, step, settings.epochs_per_rollout
@@ -263,7 +267,10 @@ def train(
             saving.best = validation.best(accuracy) if validation else None
             keeping = step in settings.kept_steps() or step == saving.best
             if keeping:
-                state = {name: tensor.cpu() for name, tensor in learner.named_weights(aliases=False)}
+                state = {}
+                for name, tensor in learner.named_weights(aliases=False):  # all ranks: ZeRO 3 gathers them
+                    if world.first:
+                        state[name] = tensor.cpu()
                 export = partial(save_policy, model, tokenizer, dtype=settings.train_dtype, state=state)
                 checkpoints.keep(step, export, sum(tensor.nbytes for tensor in state.values()))
             clock.phase(None)

@@ -24,8 +24,8 @@ class Saved:
     updates: int
     """Optimizer updates of the step after, the critic's included; 0 for a state between two steps."""
     processes: int
-    files: dict[str, tuple[int, int]]
-    """Path below the folder -> size in bytes and CRC-32."""
+    files: dict[str, tuple[int, int | None]]
+    """Path below the folder -> size in bytes and CRC-32; an early version of the program noted no checksum."""
     best: int | None = None
     """The step whose kept weights were the best so far."""
     untrained: list[str] = field(default_factory=list)
@@ -70,30 +70,50 @@ def moment_named(folder: Path) -> str:
     return moment_of(*_order(match)) if match else folder.name
 
 
-def read_saved(folder: Path) -> Saved | str:
-    """What `files.json` says, or a clause on why it says nothing."""
+@dataclass(frozen=True)
+class Fault:
+    """Why a state is not used."""
+
+    why: str
+    """A clause."""
+    passing: bool = False
+    """It may be the file system's, which can answer again later: the state may be whole."""
+
+
+def read_saved(folder: Path) -> Saved | Fault:
+    """What `files.json` says, or why it says nothing."""
     try:
         found: dict[str, Any] = json.loads((folder / FILES).read_text(encoding="utf-8"))
-        files = {name: (int(size), int(crc)) for name, (size, crc) in found.pop("files").items()}
+        files = {name: _noted(value) for name, value in found.pop("files").items()}
         saved = Saved(**found, files=files)
     except FileNotFoundError:
-        return f"{FILES} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return f"{FILES} cannot be read"
-    return saved if saved.name == folder.name else f"{FILES} is that of {saved.name}"
+        return Fault(f"{FILES} is missing")
+    except OSError as error:
+        return Fault(f"{FILES} cannot be read: {error.strerror}", passing=True)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Fault(f"{FILES} cannot be read")
+    return saved if saved.name == folder.name else Fault(f"{FILES} is that of {saved.name}")
 
 
-def fault_of(folder: Path, name: str, size: int, crc: int) -> str | None:
-    """A clause on what is wrong with a file of a state; None for nothing."""
+def _noted(value: Any) -> tuple[int, int | None]:
+    if isinstance(value, int):
+        return value, None
+    size, crc = value
+    return int(size), int(crc)
+
+
+def fault_of(folder: Path, name: str, size: int, crc: int | None) -> Fault | None:
+    """What is wrong with a file of a state; None for nothing."""
     path = folder / name
     try:
         if (found := path.stat().st_size) != size:
-            return f"{name} has {found} bytes instead of {size}"
-        return None if crc32(path) == crc else f"{name} does not have the checksum that it was saved with"
+            return Fault(f"{name} has {found} bytes instead of {size}")
+        same = crc is None or crc32(path) == crc
+        return None if same else Fault(f"{name} does not have the checksum that it was saved with")
     except FileNotFoundError:
-        return f"{name} is missing"
+        return Fault(f"{name} is missing")
     except OSError as error:
-        return f"{name} cannot be read ({error.strerror})"
+        return Fault(f"{name} cannot be read: {error.strerror}", passing=True)
 
 
 def described(folder: Path, names: Iterable[str]) -> list[tuple[str, tuple[int, int]]]:

@@ -82,8 +82,10 @@ class Saving:
             if begun:
                 begun.save(folder, self.world)
 
+        begin = time.monotonic()
         untrained = [one.held.tag for one in self.trained if not one.held.updates]
         taken = begun.taken if begun else 0
         self.checkpoints.save(step, write, taken, self.best, untrained, self.stop.stretches)
         self.checkpoints.drop_but(self.kept)
         self._saved_at = time.monotonic()
+        self.stop.saved(self._saved_at - begin)

@@ -7,7 +7,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from verizero.config.axes import Selection
-from verizero.objective.advantage import zero_variance
+from verizero.config.optimizers import Optimizer
+from verizero.objective.advantage import GROUPED, zero_variance
+from verizero.objective.loss import Objective
 from verizero.training.rollouts import Outcomes
 
 
@@ -22,3 +24,17 @@ def entering(known: Outcomes, how: Selection) -> Bool[Tensor, " response"]:
     if how.zero_variance != "kept":
         chosen &= ~zero_variance(known.rewards, known.groups)
     return chosen
+
+
+def read_by_updates(
+    known: Outcomes, enters: Bool[Tensor, " response"], settings: Optimizer, objective: Objective
+) -> Bool[Tensor, " response"]:
+    """Whether an update will read each response, as far as the rewards alone tell: one without advantage is left out.
+
+    Args:
+        enters: whether it has a part in the loss.
+    """
+    grouped = settings.advantage.baseline in GROUPED and settings.kl.where != "reward"
+    if objective.needs_all_tokens or not grouped:
+        return enters
+    return enters & ~zero_variance(known.rewards, known.groups)

@@ -12,6 +12,8 @@ SPARE_SECONDS = 15.0
 
 START = "start"
 """The kind of the stretch before the first chance to save."""
+SAVE = "save"
+"""Not a stretch between two chances: how long the longest save took."""
 
 
 class StopRequest:
@@ -38,8 +40,8 @@ class StopRequest:
     def due(self, ahead: str) -> bool:
         """At a chance to save: whether a signal came, or the time left would not be enough for the way to the next one and a save.
 
-        A stretch takes as long as the longest of its kind did, from chance to chance, with half as much again; one of a kind
-        that was never seen takes as long as the longest of all.
+        A stretch takes as long as the longest of its kind did, from chance to chance without the save between them, with half as
+        much again; one of a kind that was never seen takes as long as the longest of all. The save takes as long as the longest did.
 
         Args:
             ahead: what kind of stretch begins here. Sampling for minutes and then an update is one kind, another update another.
@@ -49,8 +51,14 @@ class StopRequest:
         self._behind, self._last = ahead, now
         if self._signal is not None:
             return True
-        needed = 1.5 * self._longest.get(ahead, max(self._longest.values())) + SPARE_SECONDS
+        longest = max(seconds for kind, seconds in self._longest.items() if kind != SAVE)
+        needed = 1.5 * (self._longest.get(ahead, longest) + self._longest.get(SAVE, 0.0)) + SPARE_SECONDS
         return self._deadline is not None and now + needed >= self._deadline
+
+    def saved(self, seconds: float) -> None:
+        """A save since the last chance took so long."""
+        self._longest[SAVE] = max(self._longest.get(SAVE, 0.0), seconds)
+        self._last += seconds
 
     def remember(self, stretches: Mapping[str, float]) -> None:
         """Take over how long stretches took at an earlier start of the run, in seconds by kind."""
@@ -58,7 +66,7 @@ class StopRequest:
 
     @property
     def stretches(self) -> dict[str, float]:
-        """The longest of each kind, in seconds."""
+        """The longest of each kind, the save included, in seconds."""
         return dict(self._longest)
 
     @property

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 from verizero.training.clock import Clock
 from verizero.training.faults import report
@@ -26,6 +27,8 @@ class Watchdog:
 
     def __init__(self, minutes: float) -> None:
         self.seconds = 60.0 * minutes
+        self._shared: Path | None = None
+        self._told, self._shared_seen, self._shared_beat = 0.0, 0, 0.0
         self._step: int | None = None
         self._clock: Clock | None = None
         self._beat = time.perf_counter()
@@ -37,6 +40,12 @@ class Watchdog:
             self._arm()
             threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         return self
+
+    def share(self, file: Path) -> None:
+        """Count the progress of the other processes of the run too, which touch the same file: some wait for one that samples long."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        self._shared = file
 
     def follow(self, step: int, clock: Clock) -> None:
         """A step has begun; its clock knows the phase."""
@@ -59,9 +68,24 @@ class Watchdog:
         while not self._over.wait(min(10.0, self.seconds / 4)):
             self._arm()
             phase, named = self._clock.now if self._clock else (None, self._beat)
-            if time.perf_counter() - max(named, self._beat) >= self.seconds:
+            latest = self._latest_of_all(max(named, self._beat))
+            if time.perf_counter() - latest >= self.seconds:
                 self._end(phase)
         faulthandler.cancel_dump_traceback_later()
+
+    def _latest_of_all(self, own: float) -> float:
+        """When there was progress last, here or elsewhere. That of others counts when it is seen: clocks of machines differ."""
+        if self._shared is None:
+            return own
+        try:
+            if own > self._told:
+                os.utime(self._shared)
+                self._told = own
+            elif (seen := self._shared.stat().st_mtime_ns) != self._shared_seen:
+                self._shared_seen, self._shared_beat = seen, time.perf_counter()
+        except OSError:  # a file system that fails is no progress
+            pass
+        return max(own, self._shared_beat)
 
     def _end(self, phase: str | None) -> None:
         where = (

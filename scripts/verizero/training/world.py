@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     import deepspeed  # reads the environment that was set above
 
 from verizero.rollout.devices import hold
-from verizero.rollout.world import World
+from verizero.rollout.world import PATIENCE, World
 
 __all__ = ["World", "deepspeed", "leave_world", "start_world"]
 
@@ -46,7 +46,8 @@ def start_world(threads: int | None = None) -> World:
         torch.cuda.set_device(device)
     if alone:  # without a port, which another job could take in the same moment
         dist.init_process_group(BACKENDS[device.type], store=dist.HashStore(), rank=0, world_size=1)
-    deepspeed.init_distributed(dist_backend=BACKENDS[device.type], verbose=False)
+    # By default a rank gives up on the others after ten minutes, which one long rollout takes; the watchdog ends what hangs.
+    deepspeed.init_distributed(dist_backend=BACKENDS[device.type], verbose=False, timeout=PATIENCE)
     return World(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
 
 
