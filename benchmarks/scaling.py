@@ -101,6 +101,7 @@ def worker(size: int, length: int, dtype: str) -> None:
     world = start_world(1)
     model = policy(size, PROMPT_TOKENS + length, dtype)
     shape = shape_of(model.config.to_dict())
+    world.wait()  # the processes share the machine's memory, in this as in what follows
     flops, bandwidth = machine(size, dtype)
     settings = Optimizer(
         advantage=Advantage(baseline="group-mean"),

@@ -209,7 +209,16 @@ def main() -> None:
             name: prompts_that_fit(tokenizer, context_length(folder, None), name, spec.members[name], problems[name])
             for name in changed
         }
-        engine = start_engine(first.engine, folder, first.dtype, threads=options.threads, vllm=vllm_runtime(options))
+        # On a CPU how many are sampled at a time follows from the model alone, so that a completion is the same whatever the suite has.
+        longest = max(max(map(len, prompts[name])) + spec.members[name].protocol.max_tokens for name in changed)
+        engine = start_engine(
+            first.engine,
+            folder,
+            first.dtype,
+            threads=options.threads,
+            vllm=vllm_runtime(options),
+            usual_length=longest if world.device.type == "cuda" else None,
+        )
         total = sum(len(problems[name]) * spec.members[name].samples for name in changed)
         with Progress(f"generate {options.subject}", total, "completion") as progress:
             together = Together(world, store, progress)

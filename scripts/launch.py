@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
+import time
 
 from verizero.artifacts.errors import UserError, main_program
-from verizero.rollout.devices import claim, devices_here
+from verizero.rollout.devices import claim, devices_here, refuse_absent
 from verizero.training.launcher import command_of
 
 
@@ -27,6 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--processes", type=int, default=1, help="on each node, a GPU each; 0: one on the CPU (default %(default)s)"
     )
+    parser.add_argument("--cores", type=int, help="of each node, where there are several nodes")
     parser.add_argument("--nodes", type=int, default=1, help="of the Slurm job (default %(default)s)")
     parser.add_argument("program", nargs=argparse.REMAINDER, help="behind `--`: the program and its arguments")
     options = parser.parse_args()
@@ -42,11 +45,14 @@ def main() -> None:
             f"--nodes is {options.nodes}, which only a Slurm job has; start it by `--profile slurm`, or use one node"
         )
     here = devices_here() if options.processes and options.nodes == 1 else []
+    print(f"started on {socket.gethostname()} at {time.strftime('%Y-%m-%dT%H:%M:%S%z')}", file=sys.stderr, flush=True)
+    if options.processes and options.nodes == 1:
+        refuse_absent(here, options.processes)
     if options.processes == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     elif len(here) > options.processes or (here and "SLURM_JOB_ID" not in os.environ):
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(claim(here, options.processes))
-    command = command_of(program, max(1, options.processes), options.nodes, os.environ)
+    command = command_of(program, max(1, options.processes), options.nodes, os.environ, options.cores)
     sys.stdout.flush()
     os.execvp(command[0], command)
 

@@ -123,6 +123,8 @@ def memory_said(recipe: Optimizer, options: argparse.Namespace) -> str:
         bool(options.offload_optimizer),
         on_gpu=options.gpu_memory is not None,
         gpu_gib=options.gpu_memory,
+        engine_share=options.vllm_memory_percent / 100,
+        tensor_parallel=options.vllm_tensor_parallel,
     )
     return memory_text(read_shape(folder), recipe, where, CHUNK_LOGITS)
 

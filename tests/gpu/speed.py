@@ -19,8 +19,10 @@ from verizero.config.model_shape import ModelShape, shape_of
 from verizero.config.optimizers import Optimizer
 from verizero.objective.loss import Objective
 from verizero.policy import logprobs
+from verizero.policy.packed_attention import attention_on
 from verizero.policy.packing import same_prompt
 from verizero.rollout.engine import Sampling
+from verizero.rollout.start import seats_of
 from verizero.rollout.transformers_engine import TransformersEngine
 from verizero.training.learner import Learner, TrainRow
 from verizero.training.peak_memory import GIB, PeakMemory
@@ -93,13 +95,45 @@ def train(lines: Lines, world: World, sizes: Sizes, limits: Machine, seconds: fl
             torch.cuda.empty_cache()
 
 
+def let_go(learner: Learner) -> None:
+    """Free what a learner holds. DeepSpeed leaves states of the optimizer on the parameters, in circles that no garbage collector sees."""
+    parameters = list(learner.module.parameters())
+    learner.held.engine.destroy()
+    for parameter in parameters:
+        parameter.grad = None
+        for name in list(vars(parameter)):
+            delattr(parameter, name)
+
+
 def _train(lines: Lines, world: World, sizes: Sizes, limits: Machine, variant: Variant, seconds: float) -> None:
     began = time.monotonic()
+    peak = PeakMemory(world.device)
+    peak.begin()
+    held = peak.gib()
     lengths = {"max_prompt_tokens": sizes.prompt, "max_tokens": sizes.response * (2 if variant.mixed else 1)}
     changed = {"train_dtype": "bfloat16", "gradient_checkpointing": variant.gradient_checkpointing}
     how = Optimizer(**RECIPE | changed | {"rollout": RECIPE["rollout"] | lengths})
     tokens = sizes.micro_batch_tokens * (4 if variant.gradient_checkpointing else 1)
     learner = Learner(large_policy(sizes, world.device), how, world, tokens)
+    try:
+        _timed(lines, world, sizes, limits, variant, seconds - (time.monotonic() - began), learner, how, tokens, held)
+    finally:
+        let_go(learner)
+
+
+def _timed(
+    lines: Lines,
+    world: World,
+    sizes: Sizes,
+    limits: Machine,
+    variant: Variant,
+    seconds: float,
+    learner: Learner,
+    how: Optimizer,
+    tokens: int,
+    held_before: float,
+) -> None:
+    began = time.monotonic()
     shape = shape_of(learner.module.config.to_dict())
     count = max(8, round(sizes.responses * variant.share))
     vocabulary = sizes.large["vocabulary"]
@@ -125,6 +159,7 @@ def _train(lines: Lines, world: World, sizes: Sizes, limits: Machine, variant: V
         "train",
         variant=variant.name,
         parameters=shape.parameters,
+        attention=attention_on(world.device, torch.bfloat16),
         responses=len(rows),
         tokens=sum(row.length for row in sizes_of),
         micro_batch_tokens=tokens,
@@ -133,6 +168,7 @@ def _train(lines: Lines, world: World, sizes: Sizes, limits: Machine, variant: V
         mfu=needed / spent / limits.peak if limits.peak else None,
         share_of_gemm=needed / spent / limits.gemm,
         share_of_gemm_with_recomputation=(needed + again) / spent / limits.gemm,
+        held_before_gib=round(held_before, 3),
         peak_gib=round(peak.gib(), 3),
         reserved_gib=peak.reserved_gib(),
         estimated_gib=round((said.peaks["training"] - said.always.get("CUDA context, assumed", 0.0)) / GIB, 3),
@@ -143,7 +179,8 @@ def rollout(lines: Lines, world: World, sizes: Sizes, limits: Machine) -> None:
     """Time the embedded engine: so many sequences at once, every one to its last token."""
     model = large_policy(sizes, world.device)
     shape, (count, length) = shape_of(model.config.to_dict()), sizes.sampled
-    engine = TransformersEngine(model, _Numbers(), [], sizes.prompt + length, seats=count)
+    seats = seats_of(model.config, sizes.prompt + length, model.dtype.itemsize, world.device.type)
+    engine = TransformersEngine(model, _Numbers(), [], sizes.prompt + length, seats)
     prompts = [row.prompt for row in rows_of(sizes, count, sizes.prompt, 1, vocabulary=sizes.large["vocabulary"])[::8]]
     sampling = Sampling(temperature=1.0, top_p=1.0, max_tokens=length)
     engine.generate(prompts, 8, Sampling(1.0, 1.0, 2), list(range(len(prompts))))
@@ -158,6 +195,7 @@ def rollout(lines: Lines, world: World, sizes: Sizes, limits: Machine) -> None:
         "rollout",
         sampled == count * length,
         sequences=count,
+        at_once=min(count, seats),
         tokens=sampled,
         seconds=round(spent, 3),
         tokens_per_second=round(sampled / spent),

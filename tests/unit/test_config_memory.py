@@ -216,10 +216,11 @@ def test_each_change_makes_a_run_smaller_and_the_first_ones_cost_least():
     how = seven(gradient_checkpointing=False, zero_stage=1, kl=Kl(coefficient=0.01))
     where = replace(EIGHT, processes=2)
     sizes = [memory_of(SEVEN, how, where, CHUNK_LOGITS).peaks["training"]]
-    steps = changes(how, where)
+    steps = changes(SEVEN, how, where)
     sizes += [memory_of(SEVEN, step.recipe, step.where, CHUNK_LOGITS).peaks["training"] for step in steps]
     assert sizes == sorted(sizes, reverse=True)
-    assert [step.words.split(":")[0] for step in steps[:5]] == [
+    assert [step.words.split(":")[0] for step in steps[:6]] == [
+        "runtime.vllm_train_memory_percent",
         "runtime.micro_batch_tokens",
         "gradient_checkpointing",
         "zero_stage",
@@ -240,6 +241,21 @@ def test_what_vllm_has_beside_its_weights_is_cache():
     assert memory_of(SEVEN, seven(), EIGHT, CHUNK_LOGITS).rollout == {"vLLM": 40 * GIB}
 
 
+def test_processes_that_share_a_vllm_hold_a_part_of_its_weights_and_of_each_token():
+    tokens = cache_tokens(SEVEN, seven(), replace(EIGHT, tensor_parallel=4, engine_share=0.3))
+    assert tokens == int((24 * GIB - 2 * SEVEN.parameters / 4) * 4 / 57_344)
+
+
+def test_the_machine_must_hold_a_model_for_each_process_while_they_load():
+    said = memory_text(SEVEN, seven(), EIGHT, CHUNK_LOGITS)
+    assert "runtime.mem_mb must be 20000 at least" in said
+
+
+def test_where_vllm_takes_too_much_a_smaller_share_is_what_costs_least():
+    said = memory_text(SEVEN, seven(), replace(EIGHT, engine_share=0.9), CHUNK_LOGITS)
+    assert said.split("before it:\n")[1].split()[1:3] == ["runtime.vllm_train_memory_percent:", "32"]
+
+
 def test_a_run_that_does_not_fit_is_told_what_to_change_until_it_does():
     said = memory_text(SEVEN, seven(zero_stage=1), replace(EIGHT, processes=4), CHUNK_LOGITS)
     assert "It does not fit. What would make it smaller" in said
@@ -253,7 +269,7 @@ def test_parts_add_up_to_what_is_said_of_a_phase():
     parts = {
         line[:32].strip(): float(line[32:].split()[0])
         for line in said.splitlines()[1:]
-        if line.startswith("  ") and "cache" not in line
+        if line.startswith("  ") and "cache" not in line and "mem_mb" not in line
     }
     assert parts["training phase, at most"] == pytest.approx(
         parts["held all the time"] + parts["and while it trains"], abs=0.02

@@ -20,7 +20,7 @@ from verizero.rollout import vllm_engine
 from verizero.rollout.engine import Asleep, Sampling, VllmRuntime
 from verizero.rollout.start import start_engine
 from verizero.rollout.vllm_engine import VllmEngine
-from verizero.training.first_sleep import prove_sleep
+from verizero.training.first_sleep import prove_sleep, with_known_level
 from verizero.training.learner import Score
 from verizero.training.world import World
 
@@ -164,40 +164,45 @@ def test_an_update_that_fails_leaves_the_engine_asleep(engine):
         engine.generate(PROMPTS, 1, SAMPLING, [1, 2])
 
 
-def test_where_a_sleep_loses_nothing_its_level_stays_and_nobody_is_warned(engine):
+def asked(engine, folder, said, step=1):
+    return prove_sleep(engine, Learner(), PROMPTS, SAMPLING, step, folder, said.append)
+
+
+def test_where_a_sleep_loses_nothing_its_level_stays_and_nobody_is_warned(engine, tmp_path):
     said = []
-    prove_sleep(engine, Learner(), PROMPTS, SAMPLING, 1, said.append)
+    assert asked(engine, tmp_path, said)
     assert said == [] and engine.sleep_level == 2
     assert FakeLLM.calls.count("generate") == 1
+    assert with_known_level(VllmRuntime(), tmp_path, Learner.world).sleep_level == 2
 
 
-def test_where_a_sleep_loses_a_buffer_the_engine_starts_anew_and_keeps_its_weights(engine):
+def test_where_a_sleep_loses_a_buffer_the_run_begins_anew_and_keeps_its_weights(folder, engine, tmp_path):
     FakeLLM.buffer_survives, said = False, []
-    prove_sleep(engine, Learner(), PROMPTS, SAMPLING, 1, said.append)
+    assert not asked(engine, tmp_path, said)
     [sentence] = said
-    assert "differ from the learner's by 7.0000 nats on average, so from now on it sleeps at level 1" in sentence
-    first, second = FakeLLM.calls.index("shutdown"), len(FakeLLM.calls)
-    assert ("sleep", 2) in FakeLLM.calls[:first]
-    assert [call for call in FakeLLM.calls[first:second] if call[0] in ("start", "sleep")] == [
-        ("start", 0.4, True),
-        ("sleep", 1),
-        ("sleep", 1),
-    ]
-    engine.update(Learner().named_weights())
-    [[completion], _] = engine.generate(PROMPTS, 1, SAMPLING, [1, 2])
+    assert "differ from the learner's by 7.0000 nats on average, so this run begins anew with level 1" in sentence
+    # vLLM must not end inside a process whose learner lives: it takes the process group with it
+    assert "shutdown" not in FakeLLM.calls
+    runtime = with_known_level(VllmRuntime(memory_percent=40), tmp_path, Learner.world)
+    FakeLLM.calls = []
+    lighter = VllmEngine(folder, "float32", 64, 1, 0, runtime, beside_learner=True)
+    assert asked(lighter, tmp_path, said) and len(said) == 1
+    assert [call for call in FakeLLM.calls if call[0] == "sleep"] == [("sleep", 1), ("sleep", 1)]
+    lighter.update(Learner().named_weights())
+    [[completion], _] = lighter.generate(PROMPTS, 1, SAMPLING, [1, 2])
     assert completion.logprobs == pytest.approx(scored(PROMPTS[0], completion.token_ids).tolist(), abs=1e-5)
 
 
-def test_where_the_lighter_sleep_does_not_help_the_run_stops(engine, monkeypatch):
-    FakeLLM.buffer_survives = False
-    monkeypatch.setattr(engine, "keep_weights_asleep", lambda: None)
+def test_where_the_lighter_sleep_does_not_help_the_run_stops(folder, engine, tmp_path):
+    lighter = VllmEngine(folder, "float32", 64, 1, 0, VllmRuntime(sleep_level=1), beside_learner=True)
+    lighter.llm.buffer = False
     with pytest.raises(UserError, match="step 7: the engine's log-probabilities differ"):
-        prove_sleep(engine, Learner(), PROMPTS, SAMPLING, 7, lambda sentence: None)
+        asked(lighter, tmp_path, [], step=7)
 
 
-def test_without_a_learner_nothing_sleeps(folder, engine):
+def test_without_a_learner_nothing_sleeps(folder, engine, tmp_path):
     alone = VllmEngine(folder, "float32", 64, 1, 0, VllmRuntime(), beside_learner=False)
-    prove_sleep(alone, Learner(), PROMPTS, SAMPLING, 1, lambda sentence: None)
+    assert asked(alone, tmp_path, [])
     alone.sleep()
     assert FakeLLM.calls[1:] == [("start", 0.9, False)]
 

@@ -149,21 +149,6 @@ def test_only_an_update_ends_a_sleep(live):
     assert gap(model, engine, prompts) < 1e-4
 
 
-def test_an_engine_that_starts_anew_has_the_weights_of_the_folder_until_an_update(live):
-    model, engine, prompts, folder, _ = live
-    engine.update(model.named_parameters())
-    engine.sleep_level = 2  # as on a GPU; nothing sleeps before it starts anew
-    engine.keep_weights_asleep()
-    level, engine.sleep_level = engine.sleep_level, 0
-    assert level == 1
-    with pytest.raises(Asleep):
-        engine.generate(prompts, 1, GREEDY, SEEDS)
-    engine.outdated = False
-    assert gap(load_policy(folder, "float32")[0], engine, prompts) < 1e-4
-    engine.update(model.named_parameters())
-    assert gap(model, engine, prompts) < 1e-4
-
-
 def test_two_processes_that_share_an_engine_get_what_each_asked_for(live, tmp_path):
     program = Path(__file__).parents[1] / "integration" / "shared_engine.py"
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--"]

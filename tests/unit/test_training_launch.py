@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from verizero.artifacts.errors import UserError
-from verizero.rollout.devices import HELD, _free, claim, devices_here
+from verizero.rollout.devices import HELD, _free, claim, devices_here, refuse_absent
 from verizero.training import launcher
 from verizero.training.launcher import command_of, first_node
 
@@ -62,7 +62,8 @@ def test_several_processes_of_one_node_need_no_port():
 def test_several_nodes_have_a_torchrun_each_that_meet_at_the_first(monkeypatch):
     monkeypatch.setattr(launcher, "first_node", lambda job: f"node-of-{job}")
     found = command_of(["train.py"], 8, 2, SLURM)
-    assert found[:5] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
+    assert found[:6] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpu-bind=none", "--wait=60"]
+    assert "--cpus-per-task=64" in command_of(["train.py"], 8, 2, SLURM, 64)
     assert "--nnodes=2" in found and "--nproc-per-node=8" in found and "--rdzv-id=1234" in found
     assert "--rdzv-endpoint=node-of-1234:21234" in found
     assert found[-2:] == ["--", "train.py"]
@@ -118,6 +119,16 @@ def test_a_job_waits_for_all_its_devices_and_takes_none_meanwhile(tmp_path):
 def test_more_devices_than_there_are_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="8 GPUs are asked for, but there are 2 here"):
         claim(["0", "1"], 8, tmp_path)
+
+
+def test_a_slurm_job_without_the_gpus_that_it_asked_for_does_not_compute_on_the_cpu(monkeypatch):
+    refuse_absent([], 8)  # a machine without a scheduler
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    refuse_absent(["0", "1"], 2)
+    with pytest.raises(UserError, match=r"asks for 2 GPUs and can use 1: .* or set VERIZERO_WITHOUT_GPUS=1"):
+        refuse_absent(["0"], 2)
+    monkeypatch.setenv("VERIZERO_WITHOUT_GPUS", "1")
+    refuse_absent([], 2)
 
 
 def test_the_devices_are_those_that_the_user_leaves(tmp_path, monkeypatch):

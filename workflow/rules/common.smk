@@ -57,7 +57,8 @@ def placement(nodes):
     Several GPUs without a number of nodes may be anywhere. On several nodes the job starts its own tasks, one on each.
     """
     if nodes > 1:
-        return {"nodes": nodes, "mpi": "srun", "tasks": nodes, "tasks_per_gpu": 0}
+        each = f"--gpus-per-node={knob('gpus')}"  # a number for all nodes together may be dealt out unevenly
+        return {"nodes": nodes, "mpi": "srun", "tasks": nodes, "tasks_per_gpu": 0, "slurm_extra": each}
     return {"nodes": 1} if knob("gpus") > 1 else {}
 
 

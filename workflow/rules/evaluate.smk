@@ -15,7 +15,7 @@ rule generate:
         gpu=knob("gpus"),
         processes=knob("gpus"),
         process_threads=knob("generate_threads"),
-        mem_mb=knob("mem_mb"),
+        mem_mb=knob("mem_mb") * max(1, knob("gpus")),
         runtime=knob("generate_minutes"),
     params:
         spec=spec_of("generate", "{subject}/{suite}"),
@@ -27,7 +27,7 @@ rule generate:
         " scripts/generate.py --spec {params.spec:q} --subject {wildcards.subject} --suite {wildcards.suite}"
         " --policy {input.policy} --benchmark {input.benchmarks} --out {output} --threads {resources.process_threads}"
         " --vllm-memory-percent {resources.vllm_memory_percent} --vllm-tensor-parallel {resources.vllm_tensor_parallel}"
-        " --vllm-eager {resources.vllm_eager} --vllm-cpu-cache-gib {resources.vllm_cpu_cache_gib} 2> {log}"
+        " --vllm-eager {resources.vllm_eager} --vllm-cpu-cache-gib {resources.vllm_cpu_cache_gib} 2>> {log}"
 
 
 rule grade:

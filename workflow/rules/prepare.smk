@@ -55,6 +55,7 @@ rule pretrain:
     threads: knob("train_threads")
     resources:
         gpu=min(1, knob("gpus")),
+        processes=min(1, knob("gpus")),
         mem_mb=knob("mem_mb"),
         runtime=knob("train_minutes"),
     params:
@@ -63,5 +64,5 @@ rule pretrain:
     message:
         "Pretrain {wildcards.model}"
     shell:
-        "{JOB_PYTHON} scripts/launch.py --processes {resources.gpu} -- scripts/pretrain.py --spec {params.spec:q} --name {wildcards.model}"
-        " --model {input.model} --dataset {input.dataset} --out {output} --threads {threads} 2> {log}"
+        "{JOB_PYTHON} scripts/launch.py --processes {resources.processes} -- scripts/pretrain.py --spec {params.spec:q} --name {wildcards.model}"
+        " --model {input.model} --dataset {input.dataset} --out {output} --threads {threads} 2>> {log}"

@@ -17,7 +17,7 @@ rule train:
         processes=knob("gpus"),
         of_nodes=knob("nodes"),
         process_threads=knob("train_threads"),
-        mem_mb=knob("mem_mb"),
+        mem_mb=knob("mem_mb") * max(1, knob("gpus")),
         runtime=knob("train_minutes"),
         micro_batch_tokens=knob("micro_batch_tokens"),
         offload_optimizer=int(knob("offload_optimizer")),
@@ -28,7 +28,7 @@ rule train:
     message:
         "Train {wildcards.model} with {wildcards.optimizer} on {wildcards.dataset}, template {wildcards.template}, seed {wildcards.seed}"
     shell:
-        "{JOB_PYTHON} scripts/launch.py --processes {resources.processes} --nodes {resources.of_nodes} --"
+        "{JOB_PYTHON} scripts/launch.py --processes {resources.processes} --nodes {resources.of_nodes} --cores {threads} --"
         " scripts/train.py --spec {params.spec:q}"
         " --run {wildcards.model}.{wildcards.dataset}.{wildcards.template}.{wildcards.optimizer}.s{wildcards.seed}"
         " --model {input.model} --dataset {input.dataset} --validation {input.validation} --out {output}"
@@ -36,4 +36,4 @@ rule train:
         " --vllm-memory-percent {resources.vllm_memory_percent} --vllm-tensor-parallel {resources.vllm_tensor_parallel}"
         " --vllm-eager {resources.vllm_eager} --vllm-cpu-cache-gib {resources.vllm_cpu_cache_gib}"
         " --offload-optimizer {resources.offload_optimizer}"
-        " --stall-minutes {resources.stall_minutes} 2> {log}"
+        " --stall-minutes {resources.stall_minutes} 2>> {log}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from verizero.config.memory import BYTES, GIB, Memory, Placement, cache_tokens, changes, memory_of
 from verizero.config.model_shape import ModelShape
 from verizero.config.optimizers import Optimizer
@@ -31,6 +33,9 @@ def memory_text(shape: ModelShape, recipe: Optimizer, where: Placement, chunk_lo
     tokens = cache_tokens(shape, recipe, where)
     if tokens is not None:
         lines.append(f"  vLLM's cache holds {tokens:,} tokens beside its weights")
+    if where.on_gpu:
+        megabytes = 1000 * math.ceil(sum(memory.host.values()) / 1e9)
+        lines.append(f"  runtime.mem_mb must be {megabytes} at least; Slurm is asked for as much for each process")
     return "\n".join([*lines, *_verdict(shape, recipe, where, chunk_logits, memory)]) + "\n"
 
 
@@ -47,19 +52,19 @@ def _title(shape: ModelShape, recipe: Optimizer, where: Placement) -> str:
 def _verdict(shape: ModelShape, recipe: Optimizer, where: Placement, chunk_logits: int, memory: Memory) -> list[str]:
     if where.gpu_gib is None:
         return []
-    limit, weights = where.gpu_gib * GIB, shape.parameters * BYTES[recipe.rollout.dtype]
+    limit, weights = where.gpu_gib * GIB, shape.parameters * BYTES[recipe.rollout.dtype] / where.tensor_parallel
     reach = recipe.rollout.max_prompt_tokens + recipe.rollout.max_tokens
     tokens = cache_tokens(shape, recipe, where)
     if tokens is not None and tokens < reach:
         return [
             f"It does not fit: vLLM's {where.engine_share:.0%} of the GPU must hold {weights / GIB:.1f} GiB of weights and a cache "
-            f"of {reach:,} tokens. Give vLLM a larger share, or spread it over several GPUs."
+            f"of {reach:,} tokens. Raise runtime.vllm_train_memory_percent, or runtime.vllm_tensor_parallel."
         ]
     peak = max(memory.peaks.values())
     if peak <= limit:
         return [f"It fits, with {(limit - peak) / GIB:.1f} GiB to spare."]
     lines = ["It does not fit. What would make it smaller, what costs least time first, each with those before it:"]
-    for change in changes(recipe, where):
+    for change in changes(shape, recipe, where):
         smaller = max(memory_of(shape, change.recipe, change.where, chunk_logits).peaks.values())
         if smaller >= peak:
             continue

@@ -20,8 +20,12 @@ LIVE_AT_ONCE = 1_000_000_000
 """Gathered weights that ZeRO 3 keeps between uses: DeepSpeed's `stage3_max_live_parameters`."""
 HEAD_COPIES = 3
 """Float32 tensors as large as a chunk of logits that its backward pass holds at once; measured."""
-EMBEDDED_CACHE = GIB
+EMBEDDED_CACHE = {"cpu": GIB, "cuda": 8 * GIB}
 """Keys and values that the engine `transformers` may hold, `CACHE_BYTES` in `rollout/start.py`."""
+VLLM_ASLEEP = 2 * GIB
+"""Assumed of what vLLM keeps while it sleeps, outside its weights and cache: buffers, compiled code, NCCL; no GPU has been asked."""
+INTERPRETER = 4 * GIB
+"""Assumed of Python, torch and the CUDA libraries in the memory of the machine, for each process."""
 ENGINE_SHARE = 0.5
 """Of a GPU that vLLM takes while it samples."""
 CUDA_CONTEXT = 2 * GIB
@@ -39,6 +43,8 @@ class Placement:
     gpu_gib: float | None = None
     """Memory of a GPU; where it is not known, what an engine that takes a share of it takes is not either."""
     engine_share: float = ENGINE_SHARE
+    tensor_parallel: int = 1
+    """Processes that share one vLLM."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,15 @@ def memory_of(shape: ModelShape, recipe: Optimizer, where: Placement, chunk_logi
         always["reference policy"] = shape.parameters * BYTES[recipe.train_dtype]
     if where.on_gpu:
         always["CUDA context, assumed"] = CUDA_CONTEXT
+    if where.on_gpu and recipe.rollout.engine == "vllm":
+        training["vLLM asleep, assumed"] = VLLM_ASLEEP
     row = recipe.rollout.max_prompt_tokens + recipe.rollout.max_tokens
     keys = row / recipe.rollout.max_tokens
     training["activations"] = activation_bytes(shape, recipe, max(where.micro_batch_tokens, row), keys, where.on_gpu)
     training["logits"] = 4.0 * HEAD_COPIES * min(chunk_logits, max(where.micro_batch_tokens, row) * shape.vocabulary)
+    if where.on_gpu:
+        host["the model while it loads"] = float(shape.parameters * BYTES[recipe.train_dtype])
+        host["Python and libraries, assumed"] = INTERPRETER
     return Memory(always, training, engine_bytes(shape, recipe, where), {n: v for n, v in host.items() if v})
 
 
@@ -163,16 +174,23 @@ def engine_bytes(shape: ModelShape, recipe: Optimizer, where: Placement) -> dict
     found = {"the engine's weights": float(size * shape.parameters)} if own else {}
     reach = recipe.rollout.max_prompt_tokens + recipe.rollout.max_tokens
     wanted = recipe.rollout.prompts * recipe.rollout.samples * reach * shape.kv_bytes(size) / where.processes
-    return found | {"keys and values": float(min(wanted, max(EMBEDDED_CACHE, reach * shape.kv_bytes(size))))}
+    return found | {
+        "keys and values": float(
+            min(wanted, max(EMBEDDED_CACHE["cuda" if where.on_gpu else "cpu"], reach * shape.kv_bytes(size)))
+        )
+    }
 
 
 def cache_tokens(shape: ModelShape, recipe: Optimizer, where: Placement) -> int | None:
-    """Tokens whose keys and values fit into vLLM's share beside its weights; None where vLLM or the GPU is not known."""
+    """Tokens whose keys and values fit into vLLM's shares beside its weights; None where vLLM or the GPU is not known.
+
+    Processes that share one vLLM hold a part of the weights and of each token's keys and values.
+    """
     if recipe.rollout.engine != "vllm" or where.gpu_gib is None:
         return None
     size = BYTES[recipe.rollout.dtype]
-    left = where.engine_share * where.gpu_gib * GIB - size * shape.parameters
-    return max(0, int(left / shape.kv_bytes(size)))
+    left = where.engine_share * where.gpu_gib * GIB - size * shape.parameters / where.tensor_parallel
+    return max(0, int(left * where.tensor_parallel / shape.kv_bytes(size)))
 
 
 @dataclass(frozen=True)
@@ -184,7 +202,7 @@ class Change:
     where: Placement
 
 
-def changes(recipe: Optimizer, where: Placement) -> list[Change]:
+def changes(shape: ModelShape, recipe: Optimizer, where: Placement) -> list[Change]:
     """What makes a run smaller, what costs least time first; each builds on those before it."""
     found: list[Change] = []
 
@@ -193,7 +211,18 @@ def changes(recipe: Optimizer, where: Placement) -> list[Change]:
             found.append(Change(words, how, place))
 
     row = recipe.rollout.max_prompt_tokens + recipe.rollout.max_tokens
-    place = replace(where, micro_batch_tokens=min(where.micro_batch_tokens, row))
+    place = where
+    if recipe.rollout.engine == "vllm" and where.gpu_gib:
+        own = BYTES[recipe.rollout.dtype] * shape.parameters / where.tensor_parallel / (where.gpu_gib * GIB)
+        least = int(100 * own) + 15
+        if least < 100 * place.engine_share:
+            place = replace(place, engine_share=least / 100)
+            add(
+                f"runtime.vllm_train_memory_percent: {least} (a smaller cache, so fewer sequences at once)",
+                recipe,
+                place,
+            )
+    place = replace(place, micro_batch_tokens=min(where.micro_batch_tokens, row))
     add(f"runtime.micro_batch_tokens: {place.micro_batch_tokens} (one row; more passes)", recipe, place)
     how = recipe.model_copy(update={"gradient_checkpointing": True})
     add("gradient_checkpointing: true in the optimizer (a third more arithmetic)", how, place)

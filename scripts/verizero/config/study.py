@@ -126,6 +126,7 @@ class Runtime(Section):
     can start again; 0: never."""
     generate_minutes: Count = 240
     mem_mb: Count = 6000
+    """Memory of the machine that a job asks for, in megabytes; training and generating ask for as much for each of their processes."""
     recompute: list[Literal["pretrain", "train"]] = []
     """Stages that may run again for weights that are needed, are not here, and that no DVC remote holds. The others, which
     are cheap, do so without being told."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -179,8 +179,7 @@ def packed_attention(
     if unknown := [name for name in UNKNOWN if kwargs.get(name) is not None]:
         raise UserError(f"the model's attention has `{unknown[0]}`, which training on packed rows does not compute")
     asked, known, held = (part.squeeze(0).transpose(0, 1) for part in (query, key, value))
-    on_gpu = query.device.type == "cuda" and query.dtype != torch.float32
-    attend = _varlen if on_gpu and _takes_window() else _by_tables
+    attend = _varlen if attention_on(query.device, query.dtype) == "varlen" else _by_tables
     return attend(asked, known, held, segments, scaling, sliding_window)[None], None
 
 
@@ -197,19 +196,33 @@ def _varlen(
 
     ends = (segments.query_ends, segments.key_ends, segments.most_queries, segments.most_keys)
     seen = (window - 1 if window else -1, 0)  # a query's own place lines up with the last key
-    grouped = {"enable_gqa": True} if query.shape[1] != key.shape[1] else {}
-    key, value = key[segments.keys], value[segments.keys]
+    key, value, grouped = key[segments.keys], value[segments.keys], {}
+    if (shared := query.shape[1] // key.shape[1]) > 1:
+        if "enable_gqa" in _known_to_varlen():
+            grouped = {"enable_gqa": True}
+        else:
+            key, value = key.repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
     out: Tensor = varlen_attn(query.contiguous(), key, value, *ends, scale=scaling, window_size=seen, **grouped)
     return out
 
 
-def _takes_window() -> bool:
-    """Whether this torch's function has what is needed of it; it came in steps until 2.12."""
+@cache
+def _known_to_varlen() -> frozenset[str]:
+    """The arguments of this torch's function, which came in steps until 2.12; none where there is no such function."""
     try:
         from torch.nn.attention.varlen import varlen_attn
     except ImportError:
-        return False
-    return {"window_size", "enable_gqa"} <= inspect.signature(varlen_attn).parameters.keys()
+        return frozenset()
+    return frozenset(inspect.signature(varlen_attn).parameters)
+
+
+def attention_on(device: torch.device, dtype: torch.dtype) -> str:
+    """Which of the two forms a device reads: `varlen`, or `tables`."""
+    return (
+        "varlen"
+        if device.type == "cuda" and dtype != torch.float32 and "window_size" in _known_to_varlen()
+        else "tables"
+    )
 
 
 def _by_tables(

@@ -17,6 +17,8 @@ from verizero.artifacts.errors import UserError
 
 HELD = "VERIZERO_GPU_LOCKS"
 """In the environment of a job's processes: the locks of its devices."""
+WITHOUT = "VERIZERO_WITHOUT_GPUS"
+"""Set to 1, a Slurm job without usable GPUs computes on the CPU."""
 SAY_AFTER_SECONDS = 10.0
 """Waiting is said once it has lasted so long."""
 
@@ -33,6 +35,42 @@ def devices_here() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return [str(number) for number, _ in enumerate(line for line in done.stdout.splitlines() if line.startswith("GPU"))]
+
+
+def refuse_absent(devices: Sequence[str], count: int) -> None:
+    """In a Slurm job that asked for GPUs, refuse to compute on the CPU for hours without a word.
+
+    Raises:
+        UserError: there are fewer GPUs than were asked for. The environment variable VERIZERO_WITHOUT_GPUS=1 lets it pass.
+    """
+    if "SLURM_JOB_ID" in os.environ and len(devices) < count and os.environ.get(WITHOUT) != "1":
+        raise UserError(
+            f"this Slurm job asks for {count} GPUs and can use {len(devices)}: `nvidia-smi --list-gpus` and CUDA_VISIBLE_DEVICES say which; "
+            f"see the node's driver and the partition, or set {WITHOUT}=1 to compute on the CPU"
+        )
+
+
+def cuda_here() -> bool:
+    """Whether torch computes on a GPU in this process.
+
+    Raises:
+        UserError: devices are named in CUDA_VISIBLE_DEVICES, and this CUDA build of torch can use none.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return True
+    if (
+        torch.version.cuda
+        and os.environ.get("CUDA_VISIBLE_DEVICES")
+        and devices_here()
+        and os.environ.get(WITHOUT) != "1"
+    ):
+        raise UserError(
+            f"CUDA_VISIBLE_DEVICES is {os.environ['CUDA_VISIBLE_DEVICES']}, but torch {torch.__version__} can use no GPU: the node's driver is too "
+            f"old or does not run (`nvidia-smi` says which); set {WITHOUT}=1 to compute on the CPU"
+        )
+    return False
 
 
 def claim(devices: Sequence[str], count: int, folder: Path | None = None) -> list[str]:

@@ -49,12 +49,14 @@ class VllmRuntime:
         tensor_parallel: processes, and so GPUs, that share one vLLM; it divides the number of processes of a node.
         eager: vLLM without compilation and CUDA graphs. The CPU build always is.
         cpu_cache_gib: for keys and values in the CPU build, in GiB.
+        sleep_level: how deeply it sleeps beside a learner on a GPU, see `Engine.sleep_level`.
     """
 
     memory_percent: int = 90
     tensor_parallel: int = 1
     eager: bool = False
     cpu_cache_gib: int = 2
+    sleep_level: int = 2
 
 
 class Asleep(RuntimeError):
@@ -100,10 +102,6 @@ class Engine(Protocol):
 
     def sleep(self) -> None:
         """Give GPU memory to the learner until the next `update`."""
-        ...
-
-    def keep_weights_asleep(self) -> None:
-        """Start anew with sleep level 1: what level 2 threw away did not come back by an update."""
         ...
 
     def close(self) -> None:

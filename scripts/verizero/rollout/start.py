@@ -11,11 +11,25 @@ from verizero.rollout.caches import own_caches
 from verizero.rollout.engine import Engine, VllmRuntime
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
-CACHE_BYTES = 1 << 30
-"""Keys and values that the transformers engine may hold at a time; more seats do not pay on a CPU beyond this."""
+CACHE_BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}
+"""Keys and values that the transformers engine may hold at a time. More seats do not pay on a CPU beyond this; on a GPU a token of many
+sequences costs little more than one of few."""
 MOST_SEATS = 256
+
+
+def seats_of(config: PretrainedConfig, length: int, itemsize: int, device: str) -> int:
+    """How many sequences the transformers engine samples at a time.
+
+    Args:
+        length: of prompt plus completion, in tokens.
+        itemsize: bytes of an element.
+        device: `cpu` or `cuda`.
+    """
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    per_sequence = 2 * config.num_hidden_layers * config.num_key_value_heads * width * length * itemsize
+    return max(1, min(MOST_SEATS, CACHE_BYTES[device] // per_sequence))
 
 
 def start_engine(
@@ -92,10 +106,5 @@ def _transformers_engine(
         model, tokenizer = load_policy(folder, dtype)
         if torch.cuda.is_available():
             model = model.to("cuda")
-    config = model.config
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    per_sequence = (
-        2 * config.num_hidden_layers * config.num_key_value_heads * width * usual_length * model.dtype.itemsize
-    )
-    seats = max(1, min(MOST_SEATS, CACHE_BYTES // per_sequence))
+    seats = seats_of(model.config, usual_length, model.dtype.itemsize, model.device.type)
     return TransformersEngine(model, tokenizer, end_tokens(folder, tokenizer), max_model_len, seats)

@@ -123,9 +123,6 @@ class TransformersEngine:
         """Nothing to give: the model is the learner's, or small."""
         self.outdated = True
 
-    def keep_weights_asleep(self) -> None:
-        """Nothing was thrown away."""
-
     def close(self) -> None:
         """Let go of the model."""
         del self.model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import os
 import random
@@ -58,8 +57,8 @@ class VllmEngine:
     completions, all ranks call `generate` together, and the group samples the prompts of all its ranks. Python's, numpy's and
     torch's global random states are left as they were; vLLM alone would overwrite them.
 
-    Beside a learner on a GPU, `sleep` throws the weights away (level 2). `update` takes memory for weights, loads them, and
-    only then takes memory for the cache: all three at once would not fit beside the learner (vLLM issue 15254).
+    Beside a learner on a GPU, `sleep` throws the weights away (level 2) or keeps them in the host's memory (level 1). `update` takes
+    memory for weights, loads them, and only then takes memory for the cache: all three at once would not fit beside the learner (vLLM issue 15254).
 
     Raises:
         UserError: vLLM cannot start with what it may take.
@@ -82,7 +81,7 @@ class VllmEngine:
         self.progress: Callable[[int, int], None] = lambda completions, tokens: None
         # of those that share an engine, one counts what all have finished
         self.counts = int(os.environ.get("RANK", "0")) % runtime.tensor_parallel == 0
-        self.sleep_level = 2 if on_gpu and beside_learner else 0
+        self.sleep_level = runtime.sleep_level if on_gpu and beside_learner else 0
         self.asleep = self.outdated = False
         options: dict[str, Any] = (
             {
@@ -102,7 +101,7 @@ class VllmEngine:
         )
         if ranks > 1:
             options["distributed_executor_backend"] = "external_launcher"
-        self._start = partial(
+        start = partial(
             LLM,
             model=str(folder),
             dtype=dtype,
@@ -114,13 +113,13 @@ class VllmEngine:
             disable_log_stats=True,
             **options,
         )
-        self.llm = self._started()
+        self.llm = self._started(start)
         self.tied = bool(self.llm.llm_engine.model_config.hf_config.tie_word_embeddings)
 
-    def _started(self) -> LLM:
+    def _started(self, start: Callable[[], LLM]) -> LLM:
         try:
             with _random_states_kept():
-                return self._start()
+                return start()
         except ValueError as error:
             words = " ".join(str(error).split())
             for refusal, advice in REFUSALS.items():
@@ -228,18 +227,6 @@ class VllmEngine:
         if self.sleep_level and not self.asleep:
             self.llm.sleep(level=self.sleep_level)
             self.asleep = True
-
-    def keep_weights_asleep(self) -> None:
-        """See `Engine.keep_weights_asleep`."""
-        if self.sleep_level < 2:
-            return
-        # what was thrown away is made where a model is loaded, and nowhere else
-        self.close()
-        del self.llm
-        gc.collect()
-        torch.cuda.empty_cache()
-        self.llm = self._started()
-        self.sleep_level, self.asleep, self.outdated = 1, False, True
 
     def close(self) -> None:
         """End the engine."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from verizero.rollout.devices import hold
+from verizero.rollout.devices import cuda_here, hold
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=7)
@@ -121,7 +121,7 @@ def join_world(threads: int) -> tuple[World, dist.Store | None]:
     hold()
     torch.set_num_threads(threads)
     device = torch.device("cpu")
-    if torch.cuda.is_available():
+    if cuda_here():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:

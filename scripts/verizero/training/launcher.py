@@ -20,7 +20,9 @@ TORCHRUN = (
 )
 
 
-def command_of(program: Sequence[str], processes: int, nodes: int, environment: Mapping[str, str]) -> list[str]:
+def command_of(
+    program: Sequence[str], processes: int, nodes: int, environment: Mapping[str, str], cores: int | None = None
+) -> list[str]:
     """Plain Python for one process, `torchrun --standalone` for several, one torchrun a node under srun for several nodes.
 
     torchrun's exit code is 1 where its processes end with 75 because their state is saved. The `--` keeps it from reading the
@@ -29,6 +31,7 @@ def command_of(program: Sequence[str], processes: int, nodes: int, environment: 
     Args:
         processes: on each node.
         environment: of a Slurm job, where there are several nodes.
+        cores: of each node that the processes may use; srun takes one where it is not told, whatever the job has.
 
     Raises:
         UserError: Slurm does not say which node is the first.
@@ -40,7 +43,10 @@ def command_of(program: Sequence[str], processes: int, nodes: int, environment: 
     job = environment["SLURM_JOB_ID"]
     port = FIRST_PORT + int(job) % PORTS
     return [
-        *("srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--kill-on-bad-exit=1"),
+        *("srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"),
+        *([f"--cpus-per-task={cores}"] if cores else []),
+        "--cpu-bind=none",  # the processes of a node share its cores
+        "--wait=60",  # after one node has ended the others may still save what they have, and no longer
         *TORCHRUN,
         *(f"--nnodes={nodes}", f"--nproc-per-node={processes}", "--rdzv-backend=c10d", f"--rdzv-id={job}"),
         *(f"--rdzv-endpoint={first_node(job)}:{port}", "--", *program),

@@ -35,7 +35,7 @@ from verizero.training.checkpoint import GOES_ON, Checkpoints
 from verizero.training.clock import Clock
 from verizero.training.critic import Critic, critic_of, critic_updates
 from verizero.training.divergence import require_finite
-from verizero.training.first_sleep import prove_sleep
+from verizero.training.first_sleep import AGAIN, prove_sleep, with_known_level
 from verizero.training.full_disk import told_when_full
 from verizero.training.kept_rollouts import rollout_table
 from verizero.training.learner import Learner, Score, TrainRow
@@ -116,8 +116,11 @@ def train(
     done, resumed = (found.step, load_begun(found, checkpoints.state, world)) if found else (0, None)
     own_reach = prompts.longest + rollout.max_tokens
     reach = max(own_reach, validation.reach if validation else 0)
-    engine = engine_of(learner, folder, reach, own_reach, runtime, seed)
-    prove_sleep(engine, learner, prompts.token_ids, sampling, done + 1, warn)
+    vllm = with_known_level(runtime.vllm, checkpoints.scratch, world)
+    engine = engine_of(learner, folder, reach, own_reach, replace(runtime, vllm=vllm), seed)
+    if not prove_sleep(engine, learner, prompts.token_ids, sampling, done + 1, checkpoints.scratch, warn):
+        stop.ask(AGAIN)
+        return False
     engine.progress = watchdog.beat
     if resumed:
         engine.sleep()  # as it would be between two updates

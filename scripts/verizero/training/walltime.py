@@ -79,5 +79,9 @@ class StopRequest:
         """For the message."""
         return self._signal or "the wall-time limit is near"
 
+    def ask(self, reason: str) -> None:
+        """The run ends itself, to be started again."""
+        self._signal = reason
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._signal = signal.Signals(number).name

@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its imports use names that its dependencies have deprecated
     import deepspeed  # reads the environment that was set above
 
-from verizero.rollout.devices import hold
+from verizero.rollout.devices import cuda_here, hold
 from verizero.rollout.world import PATIENCE, World
 
 __all__ = ["World", "deepspeed", "leave_world", "start_world"]
@@ -34,7 +34,7 @@ def start_world(threads: int | None = None) -> World:
     hold()
     if threads:
         torch.set_num_threads(threads)
-    cuda = torch.cuda.is_available()
+    cuda = cuda_here()
     # DeepSpeed would compile a shared-memory all-reduce with g++ (a minute, and a failure where there is no compiler); gloo
     # does the same work. The table is set rather than changed: reading it makes DeepSpeed try the compiler on every op.
     vars(deepspeed.ops)["__compatible_ops__"] = {"deepspeed_shm_comm": False}
