@@ -14,7 +14,9 @@ from verizero.artifacts.errors import UserError
 from verizero.config.load import read_yaml, undefined, validated
 from verizero.config.model import Name, Section
 from verizero.config.optimizers import Optimizer, Template
-from verizero.config.sources import MIRROR_ROOT, Benchmark, Hub, Model, Pretrained, ProblemSet, Protocol, Suite
+from verizero.config.problem_sets import Benchmark, ProblemSet
+from verizero.config.set_inputs import check_sets
+from verizero.config.sources import MIRROR_ROOT, Hub, Model, Pretrained, Protocol, Suite
 from verizero.config.study import Config, Study
 
 S = TypeVar("S", bound=Section)
@@ -55,6 +57,9 @@ class Registry:
         self._check_names(path, "optimizers", study.optimizers, self.optimizers)
         self._check_names(path, "evaluation.suites", study.evaluation.suites, self.suites)
         self._check_names(path, "evaluation.probes", study.evaluation.probes, self.suites)
+        for suite in study.evaluation.suites:
+            for member in self.suites[suite].members:
+                self._check_names(path, f"evaluation.suites: {suite} samples", [member.benchmark], self.benchmarks)
         self._check_validation(path, study)
         self._check_lengths(path, study)
         return study
@@ -286,8 +291,8 @@ def _check(registry: Registry) -> None:
         path, ids = entries / "suites.yaml", set()
         for member in suite.members:
             key = f"suites.{name}.members"
-            if member.benchmark not in registry.benchmarks:
-                raise undefined(path, key, member.benchmark, list(registry.benchmarks))
+            if member.benchmark not in registry.benchmarks and member.benchmark not in registry.datasets:
+                raise undefined(path, key, member.benchmark, [*registry.benchmarks, *registry.datasets])
             if member.protocol not in registry.protocols:
                 raise undefined(path, key, member.protocol, list(registry.protocols))
             if member.template is not None and member.template not in registry.templates:
@@ -302,6 +307,7 @@ def _check(registry: Registry) -> None:
                     f"{path}: `{key}` has {member.benchmark} under `{member.protocol}` and the same template twice"
                 )
             ids.add(identity)
+    check_sets(registry)
 
 
 def _check_pretrained(registry: Registry, name: str, source: Pretrained, path: Path) -> None:
