@@ -71,7 +71,7 @@ def test_a_band_of_pass_rates_has_both_its_bounds() -> None:
 
 def test_prompts_are_measured_by_the_tokenizer_that_is_named() -> None:
     evidence = Evidence(prompt_tokens=lambda problem, how: len(problem.problem) + len(how.model))
-    how = Filter(prompt_tokens=PromptTokens(most=11 + 4, model="tiny", template="plain"))
+    how = Filter(prompt_tokens=PromptTokens(most=10 + 4, model="tiny", template="plain"))
     assert ids(filtered([problem(1), problem(22)], how, evidence)[-1][1]) == ["p1"]
     with pytest.raises(UserError, match="--tokenizer: the manifest of the model tiny is missing"):
         filtered([problem(1)], how)

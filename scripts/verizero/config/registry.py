@@ -14,7 +14,7 @@ from verizero.artifacts.errors import UserError
 from verizero.config.load import read_yaml, undefined, validated
 from verizero.config.model import Name, Section
 from verizero.config.optimizers import Optimizer, Template
-from verizero.config.problem_sets import Benchmark, ProblemSet
+from verizero.config.problem_sets import Benchmark, ProblemSet, Sets
 from verizero.config.set_inputs import check_sets
 from verizero.config.sources import MIRROR_ROOT, Hub, Model, Pretrained, Protocol, Suite
 from verizero.config.study import Config, Study
@@ -62,6 +62,7 @@ class Registry:
                 self._check_names(path, f"evaluation.suites: {suite} samples", [member.benchmark], self.benchmarks)
         self._check_validation(path, study)
         self._check_lengths(path, study)
+        self._check_order(path, study)
         return study
 
     def unpinned(self, study: Study) -> list[str]:
@@ -119,6 +120,23 @@ class Registry:
                     f"{path}: validation.every is {how.every}, and `{optimizer}` has {self.optimizers[optimizer].steps} steps: the last one alone "
                     "would be measured, and be the best"
                 )
+
+    def _check_order(self, path: Path, study: Study) -> None:
+        """A curriculum needs sets that say what is hard."""
+        for optimizer in study.optimizers:
+            if self.optimizers[optimizer].order.rule != "curriculum":
+                continue
+            for name in study.train_sets:
+                if not self._has_difficulty(name):
+                    raise UserError(
+                        f"{path}: optimizer `{optimizer}` has order.rule `curriculum`, but the training set `{name}` says nothing of difficulty; give "
+                        "it `difficulty` in datasets.yaml"
+                    )
+
+    def _has_difficulty(self, name: str) -> bool:
+        entry = self.problem_set(name)
+        below = entry.source.names if isinstance(entry.source, Sets) else []
+        return entry.difficulty is not None or (bool(below) and all(map(self._has_difficulty, below)))
 
     def _check_lengths(self, path: Path, study: Study) -> None:
         """A completion must fit behind its prompt; that is known before any job."""
