@@ -75,10 +75,11 @@ def main() -> None:
         },
         seeds=spec.study.seeds,
     )
+    overview = arguments.out.parent / "figures" / "overview.png"
     print(
         "\n".join(found.findings)
         + f"\n\ntable   {arguments.out.parent / 'tables' / 'main.md'}"
-        + f"\nfigure  {arguments.out.parent / 'figures' / 'overview.png'}"
+        + (f"\nfigure  {overview}" if overview.is_file() else "")
         + f"\nreport  {arguments.out.parent / 'report.html'}"
     )
 

@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 
 from verizero.artifacts.errors import UserError, main_program
-from verizero.artifacts.events import CURVES_FILE, EVENTS_FILE, read_events
+from verizero.artifacts.events import CURVES_FILE, EVENTS_FILE, HISTORY_FILE, read_events
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.job import EXIT_RESUME, Job
 from verizero.artifacts.manifest import open_artifact, payload_folder, read_manifest
@@ -155,6 +155,7 @@ def main() -> int:
 
     set_threads(options.threads)
     from verizero.training.checkpoint import Checkpoints
+    from verizero.training.history import history_text
     from verizero.training.live import closing_line
     from verizero.training.loop import Runtime, train
     from verizero.training.prompts import readable_prompts
@@ -211,6 +212,8 @@ def main() -> int:
         job.staging / CURVES_FILE,
         "".join(json.dumps({"step": event["step"], **event["metrics"]}, allow_nan=False) + "\n" for event in events),
     )
+    steps = [(event["step"], event["metrics"]) for event in read_events(checkpoints.history)]
+    write_atomic(job.staging / HISTORY_FILE, history_text(steps, [problem.id for problem in prompts.problems]))
     job.publish(
         counts={
             "steps": len(events),

@@ -37,6 +37,7 @@ SHARED = {
         "correction": {"kind": "masked", "low": 0.5, "high": 5.0},
         "epochs_per_rollout": 2,
         "zero_stage": 3,
+        "order": {"rule": "pass-rate", "floor": 0.1, "recent": 0.5},
     },
     "critic": {
         "advantage": {"baseline": "critic", "scale": "whiten", "shape": "gae", "length_adaptive": 0.2},

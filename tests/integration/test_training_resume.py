@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -93,7 +94,13 @@ def uninterrupted(inputs, tmp_path_factory):
 
 def test_the_payload_is_the_kept_steps_and_the_curves(uninterrupted):
     payload, manifest = uninterrupted.parent / "payload", json.loads(uninterrupted.read_text())
-    assert sorted(path.name for path in payload.iterdir()) == ["curves.jsonl", "rollouts", "step-3", f"step-{STEPS}"]
+    assert sorted(path.name for path in payload.iterdir()) == [
+        "curves.jsonl",
+        "history.jsonl",
+        "rollouts",
+        "step-3",
+        f"step-{STEPS}",
+    ]
     assert sorted(path.name for path in (payload / "rollouts").iterdir()) == ["step-2.parquet", f"step-{STEPS}.parquet"]
     curves = [json.loads(line) for line in (payload / "curves.jsonl").read_text().splitlines()]
     assert [row["step"] for row in curves] == list(range(1, STEPS + 1))
@@ -236,3 +243,25 @@ def test_a_broken_state_is_said_and_the_run_goes_on_from_the_one_before(inputs, 
     assert f"warning: the state {newest.moment} is broken ({why}); the run goes on from the one {before.moment}" in said
     assert run.out.read_bytes() == uninterrupted.read_bytes()
     assert json.loads((run.out.parent / "record.json").read_text())["warnings"]
+
+
+def test_the_history_of_a_run_chooses_the_example_of_the_next_set(inputs, uninterrupted, tmp_path):
+    rows = [json.loads(line) for line in (uninterrupted.parent / "payload" / "history.jsonl").read_text().splitlines()]
+    assert {row["problem"] for row in rows} == {f"p{digit}" for digit in range(10)}
+    drawn = sum(len(row["steps"]) for row in rows)
+    assert drawn == STEPS * 5, "40 draws of ten problems, four of each; no step has one twice"
+    run = "unsure.digits.plain.test.s1"
+    spec = {
+        "source": {"kind": "sets", "names": ["digits"]},
+        "select": {"rule": "historical-variance", "run": run, "n": 1},
+    }
+    out = tmp_path / "results" / "datasets" / "best-digit" / "manifest.json"
+    words = ["--spec", json.dumps({"problems": spec}), "--name", "best-digit", "--out", str(out)]
+    words += ["--set", str(inputs[1]), "--history", str(uninterrupted)]
+    program = PROGRAM.with_name("prepare_dataset.py")
+    done = subprocess.run([sys.executable, str(program), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [problem] = (out.parent / "payload" / "problems.jsonl").read_text().splitlines()
+    expected = max(rows, key=lambda row: statistics.pstdev(row["accuracy"]))["problem"]
+    assert json.loads(problem)["id"] == expected
+    assert set(json.loads(out.read_text())["inputs"]) == {"digits", run}

@@ -12,8 +12,8 @@ from verizero.artifacts.errors import UserError
 from verizero.config.describe import recipe_text
 from verizero.config.expansion import Subject, parse_run, parse_subject, time_of
 from verizero.config.plan import Plan
+from verizero.config.problem_sets import Selection
 from verizero.config.registry import _may_share, load_registry
-from verizero.config.sources import Selection
 from verizero.config.spec import TrainSpec, read_spec
 
 ROOT = Path(__file__).resolve().parents[2]

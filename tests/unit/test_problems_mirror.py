@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
 import pytest
 
 from verizero.artifacts.errors import UserError
+from verizero.config.problem_sets import Benchmark, Local
 from verizero.config.registry import load_registry
-from verizero.config.sources import Benchmark, Local
+from verizero.config.set_inputs import inputs_of
 from verizero.config.spec import dataset_spec
+from verizero.problems.evidence import Evidence, read_published
 from verizero.problems.prepare import Prepared, prepare
-from verizero.problems.problem import Problem
+from verizero.problems.ranking import by_variance
+from verizero.problems.text import normalised
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = load_registry(ROOT / "config")
@@ -25,9 +29,12 @@ pytestmark = [
 ]
 
 
+@functools.cache
 def made(name: str) -> Prepared:
-    excluded: dict[str, list[Problem]] = {other: made(other).problems for other in REGISTRY.problem_set(name).exclude}
-    return prepare(dataset_spec(REGISTRY, name).problems, excluded)
+    inputs = inputs_of(REGISTRY.problem_set(name))
+    excluded = {other: made(other).problems for other in inputs.exclude}
+    evidence = Evidence({other: made(other).problems for other in inputs.sets})
+    return prepare(dataset_spec(REGISTRY, name).problems, excluded, evidence)
 
 
 @pytest.mark.parametrize("name", MIRRORED)
@@ -75,3 +82,52 @@ def test_paper_b_s_training_file_is_read_through_dotted_names() -> None:
     assert one.problems[0].answers == ["12.8"]
     with pytest.raises(UserError, match="SHA-256"):
         prepare(entry("train/pi1_r128.parquet", "0" * 64), {})
+
+
+RANKED = {
+    1: "124", 2: "267", 3: "531", 4: "931", 5: "212", 6: "25", 7: "568", 8: "131", 9: "649", 10: "724", 11: "875", 12: "925", 13: "682",
+    14: "100", 15: "291", 16: "50", 17: "870", 605: "60", 606: "906", 1201: "847", 1207: "174", 1208: "770", 1209: "789",
+}  # fmt: skip
+"""Rank -> index in DSR-sub of paper B's examples (arXiv 2504.20571, appendix E)."""
+
+
+def test_paper_b_s_examples_have_their_ranks() -> None:
+    history = REGISTRY.datasets["dsr-pi1"].select.history
+    assert history is not None
+    ranking = by_variance(read_published(history))
+    assert {rank: ranking[rank - 1] for rank in RANKED} == RANKED
+    assert [one.id for one in made("dsr-first-16").problems] == [RANKED[rank] for rank in range(1, 17)]
+    assert [one.id for one in made("dsr-pi1-pi2-pi13-pi1209").problems] == ["124", "267", "682", "789"]
+
+
+def test_paper_b_s_wrong_labels_and_other_wording() -> None:
+    assert made("dsr-pi1").problems[0].answers == ["12.8"]
+    for name, answer in (("12-7", "12.7"), ("4", "4"), ("929725", "929725")):
+        [one] = made(f"dsr-pi1-label-{name}").problems
+        assert (one.answers, one.original_answers) == ([answer], ["12.8"])
+    assert made("dsr-pi1-simplified").problems[0].problem == r"Calculate $\sqrt[3]{2048}$."
+    assert (made("dsr-wrong-60").counts["wrong_labels"], made("dsr-wrong-90").counts["wrong_labels"]) == (725, 1087)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("math-12k", 11998),
+        ("math-lvl3to5-8k", 8886),
+        ("simplerl-easy", 8399),
+        ("simplerl-medium", 8120),
+        ("simplerl-hard", 8504),
+        ("dsr-sub", 1208),
+        ("a-mix-3k", 2996),
+    ],
+)
+def test_the_papers_training_sets_have_about_their_sizes_and_no_problem_of_math500(name: str, count: int) -> None:
+    prepared = made(name)
+    assert len(prepared.problems) == count
+    benchmark = {normalised(problem.problem) for problem in made("math500").problems}
+    assert not benchmark & {normalised(problem.problem) for problem in prepared.problems}
+    assert len({problem.id for problem in prepared.problems}) == count
+
+
+def test_four_of_the_aime_problems_until_2023_are_in_math500() -> None:
+    assert made("aime-975").counts["excluded_math500"] == 4

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from verizero.artifacts.errors import UserError
 from verizero.config.optimizers import Template
-from verizero.config.sources import Benchmark, Fields, Filter, Hub, Local, Selection
+from verizero.config.problem_sets import Benchmark, Fields, Filter, Local, Selection
+from verizero.config.sources import Hub
 from verizero.problems.golds import NoGold, golds
 from verizero.problems.hub import check_files, read_hub
 from verizero.problems.local import read_local
@@ -200,7 +201,43 @@ def test_every_local_format_gives_the_same_rows(mirror: Path, format: str) -> No
     else:
         with pyarrow.ipc.new_stream(path, table.schema) as writer:
             writer.write_table(table)
-    assert read_local(local(path, format)) == ROWS
+    assert read_local(local(path, format)).values == ROWS
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(mirror: Path) -> None:
+    path = mirror / "rows.jsonl"
+    path.write_text("\ufeff" + "".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    assert read_local(local(path)).values == ROWS
+
+
+def test_a_broken_row_is_named_by_its_line(mirror: Path) -> None:
+    path = mirror / "rows.jsonl"
+    path.write_text(json.dumps(ROWS[0]) + '\n\n{"problem": "2+2?", answer: 4}\n')
+    with pytest.raises(
+        UserError, match=r"rows.jsonl: cannot be read as jsonl: line 3, column 21: Expecting property name"
+    ):
+        read_local(local(path))
+    path.write_text(json.dumps(ROWS[0]) + '\n\n{"problem": "2+2?"}\n')
+    source = json.loads(local(path).model_dump_json())
+    with pytest.raises(UserError, match=r"line 3 of rows.jsonl: there is no `answer`"):
+        prepare(benchmark(source=source), {})
+    path.write_text(json.dumps(ROWS[0]) + "\n[1]\n")
+    with pytest.raises(UserError, match=r"rows.jsonl, line 2: '\[1\]' is no record"):
+        read_local(local(path))
+
+
+def test_an_instruction_behind_every_problem_is_taken_off() -> None:
+    entry = benchmark(fields={"problem_suffix": " Think."})
+    assert problems_of([{"problem": "1+1? Think.", "answer": "2"}], entry)[0][0].problem == "1+1?"
+    with pytest.raises(UserError, match=r"the problem ends in '1\+1\?', not in fields.problem_suffix"):
+        problems_of([{"problem": "1+1?", "answer": "2"}], entry)
+
+
+@pytest.mark.parametrize(("said", "level"), [("Level 3", 3), (5, 5), ("Level ?", None), (None, None)])
+def test_a_level_is_the_number_in_its_text(said: object, level: int | None) -> None:
+    row = {"problem": "1+1?", "answer": "2", "level": said, "type": "Algebra"}
+    found = problems_of([row], benchmark(fields={"level": "level", "subject": "type"}))[0][0]
+    assert (found.level, found.subject) == (level, "Algebra")
 
 
 def test_a_missing_mirror_file_or_hash_is_one_sentence(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:

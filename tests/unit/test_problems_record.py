@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from verizero.artifacts.errors import UserError
-from verizero.config.sources import Benchmark
+from verizero.config.problem_sets import Benchmark
 from verizero.problems.golds import answer_type
 from verizero.problems.prepare import prepare
 from verizero.problems.problem import Problem, read_problems, write_problems

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verizero.artifacts.errors import UserError
-from verizero.config.sources import Sums
+from verizero.config.problem_sets import Sums
 from verizero.problems.sums import ALPHABET, LABELS, MAX_DOCUMENT, generate
 
 CORPUS = {

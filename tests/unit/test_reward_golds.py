@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from verizero.config.problem_sets import Local
 from verizero.config.registry import load_registry
-from verizero.config.sources import Local
 from verizero.config.spec import dataset_spec
 from verizero.problems.prepare import prepare
 from verizero.problems.problem import Problem

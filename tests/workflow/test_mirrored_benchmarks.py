@@ -10,8 +10,8 @@ import pytest
 import yaml
 from checkout import ROOT, copy_checkout
 
+from verizero.config.problem_sets import Local
 from verizero.config.registry import load_registry
-from verizero.config.sources import Local
 
 REGISTRY = load_registry(ROOT / "config")
 WHOLE = sorted(

@@ -21,7 +21,7 @@ rule prepare_model:
 
 rule prepare_dataset:
     input:
-        exclude=lambda wildcards: PLAN.excluded(wildcards.dataset),
+        unpack(lambda wildcards: PLAN.dataset_inputs(wildcards.dataset)),
     output:
         "results/datasets/{dataset}/manifest.json",
     log:
@@ -38,7 +38,8 @@ rule prepare_dataset:
         "Prepare the problems {wildcards.dataset}"
     shell:
         "{JOB_PYTHON} scripts/prepare_dataset.py --spec {params.spec:q} --name {wildcards.dataset}"
-        " --exclude {input.exclude} --out {output} 2> {log}"
+        " --exclude {input.exclude} --set {input.set} --tokenizer {input.tokenizer} --grades {input.grades} --history {input.history}"
+        " --out {output} 2> {log}"
 
 
 rule pretrain:

@@ -70,7 +70,7 @@ def report_html(
                 for path in figures[:MAX_FIGURES]
             ],
             figures_left_out=max(0, len(figures) - MAX_FIGURES),
-            tables=[_shown(table) for table in tables],
+            tables=[_shown(table) for table in tables if table.rows],
             methods=METHODS,
             samples=bool(samples),
             samples_json=_script_json(samples),

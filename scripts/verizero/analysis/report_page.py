@@ -57,7 +57,7 @@ const make = (tag, text, cls) => {
 · {{ ledger.counts.runs.planned }} runs planned, {{ ledger.counts.runs.done }} done
 · {{ ledger.counts.cells.planned }} graded suites planned, {{ ledger.counts.cells.done }} done</p>
 <nav><a href="#summary">Summary</a>
-<a href="#figures">Figures</a>
+{% if figures %}<a href="#figures">Figures</a>{% endif %}
 <a href="#tables">Tables</a>
 <a href="#samples">Samples</a>
 {% if rollouts or rollouts_absent %}<a href="#rollouts">Rollouts</a>{% endif %}
@@ -74,7 +74,7 @@ const make = (tag, text, cls) => {
 <li>Nothing was trained, so nothing is compared; the estimates are in the tables.</li>{% endfor %}
 </ul>
 
-<h2 id="figures">Figures</h2>
+{% if figures %}<h2 id="figures">Figures</h2>{% endif %}
 {% for figure in figures %}<p><img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.name }}"><br>
 <span class="soft">figures/{{ figure.name }}.png, .svg; data: figures/{{ figure.name }}.csv</span></p>
 {% endfor %}

@@ -15,6 +15,8 @@ EVENTS_FILE = "events.jsonl"
 """Beside the manifest of a run."""
 CURVES_FILE = "curves.jsonl"
 """In the payload of a run: its metrics by step, without times. Tables and figures read this and no weights."""
+HISTORY_FILE = "history.jsonl"
+"""In the payload of a run: for each problem the steps that trained on it and the share of right completions in each."""
 ROLLOUTS_FOLDER = "rollouts"
 """In the payload of a run: the completions of the steps that its optimizer's `kept_rollouts` names."""
 

@@ -235,6 +235,29 @@ class Selection(Section):
         return self
 
 
+class Order(Section):
+    """Which problems the steps take."""
+
+    rule: Literal["epochs", "curriculum", "pass-rate"] = "epochs"
+    """`epochs`: each problem once before any again, in a new order each time. `curriculum`: from easy to hard over the whole run, by the
+    problems' difficulty. `pass-rate`: those that were answered right about half of the time first."""
+    mix: Probability | None = None
+    """Of `curriculum`: 0 is strictly sorted, 1 a shuffle."""
+    floor: Probability | None = None
+    """Of `pass-rate`: the least weight of a problem, where one that is half solved has 1; 0 leaves out what is always or never solved."""
+    recent: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Of `pass-rate`: the weight of a problem's newest accuracy; the rest is its rate before."""
+
+    @model_validator(mode="after")
+    def read(self) -> Order:
+        """A rule has what it reads, and nothing else."""
+        reader = f"rule `{self.rule}`"
+        _given_where_read(self, "mix", self.rule == "curriculum", f"{reader} needs mix", reader)
+        for name in ("floor", "recent"):
+            _given_where_read(self, name, self.rule == "pass-rate", f"{reader} needs {name}", reader)
+        return self
+
+
 def _given_where_read(section: Section, name: str, read: bool, needed: str, reader: str) -> None:
     """An option without a default is there exactly where something reads it.
 

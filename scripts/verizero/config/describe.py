@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verizero.config.axes import Advantage, Critic, Surrogate, Weight
+from verizero.config.axes import Advantage, Critic, Order, Surrogate, Weight
 from verizero.config.optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def recipe_text(recipe: Optimizer, validation: ValidationSpec | None = None) -> 
         ),
         "reference policy": "held in memory beside the learner" if recipe.kl.coefficient else "not needed",
         "steps": _steps(recipe),
+        "prompts": _order(recipe.order),
         **({"validation": _validation(validation)} if validation else {}),
         "completions in all": f"{recipe.steps * completions:,}",
         "tokens in all": f"at most {recipe.steps * completions * rollout.max_tokens:,} sampled",
@@ -58,6 +59,15 @@ def _steps(recipe: Optimizer) -> str:
     if recipe.kept_rollouts:
         how += f"; completions kept: {', '.join(map(str, sorted(set(recipe.kept_rollouts))))}"
     return how
+
+
+def _order(how: Order) -> str:
+    match how.rule:
+        case "curriculum":
+            return f"from easy to hard over the run, mixed by {how.mix:g}"
+        case "pass-rate":
+            return f"those about half solved first; least weight {how.floor:g}, newest accuracy {how.recent:g}"
+    return "each problem once before any again"
 
 
 def _learning_rate(recipe: Optimizer) -> str:

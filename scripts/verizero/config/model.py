@@ -17,6 +17,10 @@ Betas = Annotated[list[Probability], Field(min_length=2, max_length=2)]
 GraderName = Literal["verizero", "paper-a-fast", "paper-a-full", "paper-b", "paper-c", "qwen-math-equal", "math-verify"]
 """The names of `reward/graders.py`, which this layer may not import: a misspelt one is found before any job."""
 
+AnswerType = Literal["integer", "decimal", "letter", "words", "expression"]
+"""What the golds of a problem are: all whole numbers; numbers, one at least with a decimal point; letters of options; words;
+anything else."""
+
 FROZEN_DEFAULTS = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "defaults.json"
 
 

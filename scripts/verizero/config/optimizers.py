@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from verizero.config.axes import Advantage, Correction, Critic, Kl, Selection, Surrogate, Weight
+from verizero.config.axes import Advantage, Correction, Critic, Kl, Order, Selection, Surrogate, Weight
 from verizero.config.coherence import contradictions
 from verizero.config.model import Betas, Count, GraderName, Positive, Probability, Section
 
@@ -108,6 +108,7 @@ class Optimizer(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Positive = 1.0
     rollout: Rollout
+    order: Order = Order()
     reward: Reward = Reward()
     updates_per_rollout: Count = 1
     """Optimizer updates per step and epoch, on disjoint parts of the rollout."""

@@ -11,6 +11,7 @@ from verizero.artifacts.code import code_digest
 from verizero.artifacts.errors import UserError
 from verizero.config.expansion import Subject, evaluations, members, parse_run, parse_subject, runs
 from verizero.config.registry import Registry, load_config, load_registry
+from verizero.config.set_inputs import inputs_of
 from verizero.config.sources import Pretrained
 from verizero.config.spec import (
     StudySpec,
@@ -106,9 +107,16 @@ class Plan:
             raise UserError(f"model `{model}` is not pretrained here")
         return {"model": model_manifest(source.model), "dataset": dataset_manifest(source.train_set)}
 
-    def excluded(self, dataset: str) -> list[str]:
-        """The benchmarks whose problems are kept out of a set."""
-        return [dataset_manifest(name) for name in self.registry.problem_set(dataset).exclude]
+    def dataset_inputs(self, dataset: str) -> dict[str, list[str]]:
+        """The manifests that a set reads besides its source, by the option of `prepare_dataset.py`."""
+        inputs = inputs_of(self.registry.problem_set(dataset))
+        return {
+            "exclude": [dataset_manifest(name) for name in inputs.exclude],
+            "set": [dataset_manifest(name) for name in inputs.sets],
+            "tokenizer": [model_manifest(name) for name in inputs.tokenizers],
+            "grades": [grades_manifest(name) for name in inputs.grades],
+            "history": [run_manifest(run) for run in inputs.histories],
+        }
 
     def policy_manifest(self, subject_id: str) -> str:
         """The artifact that holds a subject's weights."""
@@ -130,7 +138,7 @@ class Plan:
 
     def grade_manifests(self) -> list[str]:
         """Every graded suite of the study."""
-        return [f"results/grades/{subject.id}/{suite}/manifest.json" for subject, suite in self._evaluations()]
+        return [grades_manifest(f"{subject.id}/{suite}") for subject, suite in self._evaluations()]
 
     def dataset_manifests(self) -> list[str]:
         """Every training set and benchmark of the study."""
@@ -156,40 +164,61 @@ class Plan:
             yield PlannedJob(stage, name, Path(output), self.stage_spec(stage, name), self.code(stage), read)
 
     def _artifacts(self) -> Iterator[tuple[str, str, str, Iterable[str]]]:
-        """Stage, name, manifest and the manifests of the inputs of every artifact."""
-        datasets = dict.fromkeys(name for path in self.dataset_manifests() for name in self._with_excluded(path))
-        models: dict[str, None] = {}
-        for model in self.study.models:
-            self._add_model(model, models, datasets)
-        for name in datasets:
-            yield ("prepare_dataset", name, dataset_manifest(name), self.excluded(name))
-        for name in models:
-            if isinstance(self.registry.models[name].source, Pretrained):
-                yield ("pretrain", name, model_manifest(name), self.pretrain_inputs(name).values())
-            else:
-                yield ("prepare_model", name, model_manifest(name), ())
-        for run in runs(self.study):
-            inputs = (model_manifest(run.model), dataset_manifest(run.train_set), *self.validation_manifests())
-            yield ("train", run.id, run_manifest(run.id), inputs)
-        for subject, suite in self._evaluations():
-            name, benchmarks = f"{subject.id}/{suite}", self.benchmarks(subject.id, suite)
-            samples = f"results/samples/{name}/manifest.json"
-            yield ("generate", name, samples, (self.policy_manifest(subject.id), *benchmarks))
-            yield ("grade", name, f"results/grades/{name}/manifest.json", (samples, *benchmarks))
+        """Stage, name, manifest and the manifests of the inputs of every artifact; each after those that it needs."""
+        roots = [("dataset", Path(path).parent.name) for path in self.dataset_manifests()]
+        roots += [("model", model) for model in self.study.models]
+        roots += [("run", run.id) for run in runs(self.study)]
+        roots += [("grades", f"{subject.id}/{suite}") for subject, suite in self._evaluations()]
+        done: set[tuple[str, str]] = set()
+        for kind, name in roots:
+            yield from self._with_needed(kind, name, done)
         tables = f"results/studies/{self.name}/manifest.json"
         yield ("aggregate", self.name, tables, (*self.run_manifests(), *self.grade_manifests()))
 
-    def _with_excluded(self, manifest: str) -> list[str]:
-        """A set of problems behind those that are kept out of it."""
-        name = Path(manifest).parent.name
-        return [*(other for path in self.excluded(name) for other in self._with_excluded(path)), name]
-
-    def _add_model(self, name: str, models: dict[str, None], datasets: dict[str, None]) -> None:
-        source = self.registry.models[name].source
-        if isinstance(source, Pretrained):
-            datasets.update(dict.fromkeys(self._with_excluded(dataset_manifest(source.train_set))))
-            self._add_model(source.model, models, datasets)
-        models[name] = None
+    def _with_needed(
+        self, kind: str, name: str, done: set[tuple[str, str]]
+    ) -> Iterator[tuple[str, str, str, Iterable[str]]]:
+        """An artifact behind those that it needs, as far as they are not there yet. The registry has no circle."""
+        if (kind, name) in done:
+            return
+        done.add((kind, name))
+        match kind:
+            case "dataset":
+                inputs = inputs_of(self.registry.problem_set(name))
+                needed = [("dataset", other) for other in (*inputs.exclude, *inputs.sets)]
+                needed += [("model", model) for model in inputs.tokenizers]
+                needed += [("grades", grades) for grades in inputs.grades]
+                needed += [("run", run) for run in inputs.histories]
+                read = [path for paths in self.dataset_inputs(name).values() for path in paths]
+                job = ("prepare_dataset", name, dataset_manifest(name), read)
+            case "model":
+                source = self.registry.models[name].source
+                if isinstance(source, Pretrained):
+                    needed = [("dataset", source.train_set), ("model", source.model)]
+                    job = ("pretrain", name, model_manifest(name), [*self.pretrain_inputs(name).values()])
+                else:
+                    needed, job = [], ("prepare_model", name, model_manifest(name), [])
+            case "run":
+                run, validation = parse_run(name), self.validation_manifests()
+                needed = [("model", run.model), ("dataset", run.train_set)]
+                needed += [("dataset", Path(path).parent.name) for path in validation]
+                read = [model_manifest(run.model), dataset_manifest(run.train_set), *validation]
+                job = ("train", name, run_manifest(name), read)
+            case "grades":
+                subject_id, _, suite = name.partition("/")
+                subject, benchmarks = parse_subject(subject_id), self.benchmarks(subject_id, suite)
+                needed = [("run", subject.run.id) if subject.run else ("model", subject.model)]
+                needed += [("dataset", Path(path).parent.name) for path in benchmarks]
+                samples = f"results/samples/{name}/manifest.json"
+                for other in needed:
+                    yield from self._with_needed(*other, done)
+                yield ("generate", name, samples, (self.policy_manifest(subject_id), *benchmarks))
+                needed, job = [], ("grade", name, grades_manifest(name), [samples, *benchmarks])
+            case _:
+                raise ValueError(kind)
+        for other in needed:
+            yield from self._with_needed(*other, done)
+        yield job
 
     def _evaluations(self) -> list[tuple[Subject, str]]:
         return evaluations(self.study, self.spec.kept_steps, self.spec.own_template)
@@ -203,6 +232,11 @@ def model_manifest(name: str) -> str:
 def dataset_manifest(name: str) -> str:
     """Where a training set's or benchmark's manifest is."""
     return f"results/datasets/{name}/manifest.json"
+
+
+def grades_manifest(name: str) -> str:
+    """Where the manifest of a graded suite is; `name` reads `<subject>/<suite>`."""
+    return f"results/grades/{name}/manifest.json"
 
 
 def run_manifest(run: str) -> str:

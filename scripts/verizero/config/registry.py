@@ -14,7 +14,9 @@ from verizero.artifacts.errors import UserError
 from verizero.config.load import read_yaml, undefined, validated
 from verizero.config.model import Name, Section
 from verizero.config.optimizers import Optimizer, Template
-from verizero.config.sources import MIRROR_ROOT, Benchmark, Hub, Model, Pretrained, ProblemSet, Protocol, Suite
+from verizero.config.problem_sets import Benchmark, ProblemSet, Sets
+from verizero.config.set_inputs import check_sets
+from verizero.config.sources import MIRROR_ROOT, Hub, Model, Pretrained, Protocol, Suite
 from verizero.config.study import Config, Study
 
 S = TypeVar("S", bound=Section)
@@ -55,8 +57,12 @@ class Registry:
         self._check_names(path, "optimizers", study.optimizers, self.optimizers)
         self._check_names(path, "evaluation.suites", study.evaluation.suites, self.suites)
         self._check_names(path, "evaluation.probes", study.evaluation.probes, self.suites)
+        for suite in study.evaluation.suites:
+            for member in self.suites[suite].members:
+                self._check_names(path, f"evaluation.suites: {suite} samples", [member.benchmark], self.benchmarks)
         self._check_validation(path, study)
         self._check_lengths(path, study)
+        self._check_order(path, study)
         return study
 
     def unpinned(self, study: Study) -> list[str]:
@@ -114,6 +120,23 @@ class Registry:
                     f"{path}: validation.every is {how.every}, and `{optimizer}` has {self.optimizers[optimizer].steps} steps: the last one alone "
                     "would be measured, and be the best"
                 )
+
+    def _check_order(self, path: Path, study: Study) -> None:
+        """A curriculum needs sets that say what is hard."""
+        for optimizer in study.optimizers:
+            if self.optimizers[optimizer].order.rule != "curriculum":
+                continue
+            for name in study.train_sets:
+                if not self._has_difficulty(name):
+                    raise UserError(
+                        f"{path}: optimizer `{optimizer}` has order.rule `curriculum`, but the training set `{name}` says nothing of difficulty; give "
+                        "it `difficulty` in datasets.yaml"
+                    )
+
+    def _has_difficulty(self, name: str) -> bool:
+        entry = self.problem_set(name)
+        below = entry.source.names if isinstance(entry.source, Sets) else []
+        return entry.difficulty is not None or (bool(below) and all(map(self._has_difficulty, below)))
 
     def _check_lengths(self, path: Path, study: Study) -> None:
         """A completion must fit behind its prompt; that is known before any job."""
@@ -286,8 +309,8 @@ def _check(registry: Registry) -> None:
         path, ids = entries / "suites.yaml", set()
         for member in suite.members:
             key = f"suites.{name}.members"
-            if member.benchmark not in registry.benchmarks:
-                raise undefined(path, key, member.benchmark, list(registry.benchmarks))
+            if member.benchmark not in registry.benchmarks and member.benchmark not in registry.datasets:
+                raise undefined(path, key, member.benchmark, [*registry.benchmarks, *registry.datasets])
             if member.protocol not in registry.protocols:
                 raise undefined(path, key, member.protocol, list(registry.protocols))
             if member.template is not None and member.template not in registry.templates:
@@ -302,6 +325,7 @@ def _check(registry: Registry) -> None:
                     f"{path}: `{key}` has {member.benchmark} under `{member.protocol}` and the same template twice"
                 )
             ids.add(identity)
+    check_sets(registry)
 
 
 def _check_pretrained(registry: Registry, name: str, source: Pretrained, path: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from verizero.artifacts.bundle import Bundle
 from verizero.artifacts.manifest import Manifest
 from verizero.artifacts.record import Record
-from verizero.config import optimizers, sources, spec, study
+from verizero.config import optimizers, problem_sets, sources, spec, study
 from verizero.config.model import Name, Section
 
 
@@ -19,11 +19,11 @@ class Models(RootModel[dict[Name, sources.Model]]):
     """config/registry/models.yaml"""
 
 
-class Datasets(RootModel[dict[Name, sources.ProblemSet]]):
+class Datasets(RootModel[dict[Name, problem_sets.ProblemSet]]):
     """config/registry/datasets.yaml"""
 
 
-class Benchmarks(RootModel[dict[Name, sources.Benchmark]]):
+class Benchmarks(RootModel[dict[Name, problem_sets.Benchmark]]):
     """config/registry/benchmarks.yaml"""
 
 
@@ -67,7 +67,7 @@ def schema_text(name: str) -> str:
 def current_defaults() -> dict[str, dict[str, Any]]:
     """The default of every optional field, by class; a section's default is `{}`: its own fields have theirs."""
     found: dict[str, dict[str, Any]] = {}
-    for module in (sources, optimizers, study, spec):
+    for module in (sources, problem_sets, optimizers, study, spec):
         for cls in vars(module).values():
             if not (isinstance(cls, type) and issubclass(cls, Section)):
                 continue

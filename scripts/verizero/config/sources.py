@@ -1,12 +1,12 @@
-"""Where models and problems come from, and how their identity is established."""
+"""Where models come from, how their identity is established, and how they are evaluated."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from verizero.config.model import Betas, Count, GraderName, Name, Positive, Probability, Section
+from verizero.config.model import Betas, Count, GraderName, Name, Positive, Section
 
 UNPINNED = "unpinned"
 MIRROR_ROOT = "VERIZERO_DATA"
@@ -117,125 +117,6 @@ class Model(Section):
     licence: str | None = None
     note: str | None = None
     """For readers; not part of the identity."""
-
-
-class Local(Section):
-    """A file under the mirror root that the environment variable VERIZERO_DATA names."""
-
-    kind: Literal["local"]
-    path: str
-    format: Literal["jsonl", "json", "parquet", "arrow-stream"]
-    sha256: str
-    """SHA-256 of the file; another one is refused."""
-
-
-class Sums(Section):
-    """Generated arithmetic with worked steps: named quantities are added one by one.
-
-    The problem `C3D18E5=` asks for C+D+E; a solution says each running total and ends in a box. With the
-    probabilities below a solution may slip, notice and redo a step, look at the chain a second time, or say the total
-    again, so that the length of a response is free to vary.
-    """
-
-    kind: Literal["sums"]
-    problems: Count
-    seed: int
-    min_terms: Count
-    max_terms: Count
-    two_digit: Probability = 0.0
-    """Probability that a term has two digits."""
-    slip: Probability = 0.0
-    """Probability that a step's total is off by 1, 2 or 10."""
-    redo_after_slip: Probability = 0.0
-    redo: Probability = 0.0
-    """Probability that a right step is done again."""
-    second_look: Probability = 0.0
-    second_look_if_wrong: Probability = 0.0
-    verbatim: Probability = 0.9
-    """Probability that a second look copies the first chain."""
-    repeat_total: Probability = 0.0
-    repeat_total_if_wrong: Probability = 0.0
-
-
-ProblemSource = Annotated[Hub | Local | Sums, Field(discriminator="kind")]
-
-
-class Fields(Section):
-    """Which columns of a source hold what. A dotted name reaches into a record, `prompt.0.content` into a list."""
-
-    problem: str = "problem"
-    answer: str = "answer"
-    solution: str | None = None
-    id: str | None = None
-    choices: str | None = None
-    """Multiple choice: a column with `text` and `label` of each option. The options are written behind the problem, one a
-    line, as A, B, C ...; the answer column holds a label, the gold is its letter."""
-    unit: str | None = None
-    """The unit that the answer is meant in, where a row has one."""
-    error: str | None = None
-    """By how much an answer may differ, where a row says so."""
-
-
-class Filter(Section):
-    """One filter; the number of problems before and after it is recorded."""
-
-    max_problem_characters: Count | None = None
-    numeric_answer: bool = False
-    """Keep problems whose answer is a plain number."""
-    distinct: bool = False
-    """Keep the first of problems with the same normalised text."""
-
-
-class Selection(Section):
-    """Which of the filtered problems make the set, by a named, seeded rule.
-
-    `all`: every one. `random`: the `n` problems that come first in the order of SHA-256(seed, problem). `share`: the
-    problems whose SHA-256(seed, problem), read as a fraction of 1, lies in [low, high): two disjoint shares of a source
-    never meet, whatever is filtered.
-    """
-
-    rule: Literal["all", "random", "share"] = "all"
-    n: Count | None = None
-    seed: int = 0
-    low: Probability = 0.0
-    high: Probability = 1.0
-
-
-class ProblemSet(Section):
-    """A set of problems: a training set or a benchmark."""
-
-    source: ProblemSource
-    fields: Fields = Fields()
-    answer_from: Literal["field", "after-hashes", "last-box"] = "field"
-    """`after-hashes`: behind the last `####` of the answer column; `last-box`: in its last `\\boxed{}`."""
-    tolerance: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """How far an answer may be from a gold that is a rounded decimal, as a share of the gold. Whole numbers, fractions and
-    expressions are exact whatever it says."""
-    filters: list[Filter] = []
-    exclude: list[Name] = []
-    """Benchmarks whose problems are kept out, by normalised text; how many there were is recorded."""
-    select: Selection = Selection()
-    licence: str | None = None
-    note: str | None = None
-    """For readers; not part of the identity."""
-
-
-class Benchmark(ProblemSet):
-    """Problems that are only ever evaluated on."""
-
-    hub: Hub | None = None
-    """Beside a `local` source: where the same rows are when VERIZERO_DATA is not set. `sha256` proves that they are."""
-    n: Count | None = None
-    """The number of problems that there must be."""
-    sha256: str | None = None
-    """SHA-256 of the normalised (id, problem, gold) rows that must result."""
-
-    @model_validator(mode="after")
-    def one_identity(self) -> Benchmark:
-        """Two places of one benchmark are told to be the same by its digest only."""
-        if self.hub and (self.source.kind != "local" or self.sha256 is None):
-            raise ValueError("`hub` stands beside a source of kind `local`, in an entry that has a `sha256`")
-        return self
 
 
 class Protocol(Section):

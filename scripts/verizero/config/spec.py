@@ -14,8 +14,9 @@ from verizero.config.expansion import Run, Step, Subject, evaluations, members, 
 from verizero.config.load import sentence
 from verizero.config.model import Count, Name, Section, frozen_defaults
 from verizero.config.optimizers import Optimizer, Template
+from verizero.config.problem_sets import Benchmark
 from verizero.config.registry import Registry
-from verizero.config.sources import Benchmark, Model, ModelSource, Pretrained, Protocol
+from verizero.config.sources import Model, ModelSource, Pretrained, Protocol
 from verizero.config.study import Study, Validation, ValidationRule
 
 S = TypeVar("S", bound=Section)
@@ -39,9 +40,11 @@ class PretrainSpec(Section):
 
 
 class DatasetSpec(Section):
-    """`prepare_dataset`; excluded benchmarks are inputs."""
+    """`prepare_dataset`; excluded benchmarks, other sets, tokenizers, grades and runs are inputs."""
 
     problems: Benchmark
+    templates: dict[str, Template] = {}
+    """Those by which filters count tokens."""
 
 
 class ValidationSpec(ValidationRule):
@@ -199,7 +202,11 @@ def model_spec(registry: Registry, name: str) -> ModelSpec | PretrainSpec:
 def dataset_spec(registry: Registry, name: str) -> DatasetSpec:
     """For `prepare_dataset`."""
     problems = identity(registry.problem_set(name))
-    return DatasetSpec(problems=Benchmark(**{key: getattr(problems, key) for key in type(problems).model_fields}))
+    counted = {filter.prompt_tokens.template for filter in problems.filters if filter.prompt_tokens}
+    return DatasetSpec(
+        problems=Benchmark(**{key: getattr(problems, key) for key in type(problems).model_fields}),
+        templates={template: identity(registry.templates[template]) for template in sorted(counted)},
+    )
 
 
 def train_spec(registry: Registry, run: Run, validation: Validation | None = None) -> TrainSpec:

@@ -52,14 +52,33 @@ class Study(Section):
     question: str
     """One sentence; it heads the report."""
     models: Annotated[list[Name], Field(min_length=1)]
-    train_sets: Annotated[list[Name], Field(min_length=1)]
     templates: Annotated[list[Name], Field(min_length=1)]
-    optimizers: Annotated[list[Name], Field(min_length=1)]
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    train_sets: list[Name] = []
+    """With `optimizers` and `seeds`; a study that has none of the three trains nothing, and evaluates its models as they are."""
+    optimizers: list[Name] = []
+    seeds: list[Annotated[int, Field(ge=0)]] = []
     evaluation: Evaluation
     validation: Validation | None = None
     confidence: Probability = 0.95
     """Of every interval."""
+
+    @model_validator(mode="after")
+    def trains_or_not(self) -> Study:
+        """A run needs all three; a study that forgot one of them would silently train nothing."""
+        parts = {name: getattr(self, name) for name in ("train_sets", "optimizers", "seeds")}
+        absent = [name for name, values in parts.items() if not values]
+        if 0 < len(absent) < len(parts):
+            raise ValueError(
+                f"`{absent[0]}` is empty, so nothing would be trained; name at least one, or leave out {', '.join(f'`{name}`' for name in parts)} "
+                "for a study that evaluates its models as they are"
+            )
+        if absent and self.validation:
+            raise ValueError("`validation` measures runs while they train, and the study trains none; leave it out")
+        if absent and not (self.evaluation.suites or self.evaluation.probes):
+            raise ValueError(
+                "the study trains nothing and evaluates nothing; name `evaluation.suites` or `evaluation.probes`"
+            )
+        return self
 
     @field_validator("models", "train_sets", "templates", "optimizers", "seeds")
     @classmethod

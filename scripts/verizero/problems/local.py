@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from verizero.artifacts.canonical import sha256_file
 from verizero.artifacts.errors import UserError
-from verizero.config.sources import MIRROR_ROOT, Local
+from verizero.config.problem_sets import Local
+from verizero.config.sources import MIRROR_ROOT
 
 
-def read_local(source: Local) -> list[dict[str, Any]]:
+class Rows(NamedTuple):
+    """The rows of a source, and where each is in it, for messages."""
+
+    values: list[dict[str, Any]]
+    where: list[str]
+
+
+def read_local(source: Local) -> Rows:
     """The rows of a local source, in their order.
 
     Raises:
@@ -20,14 +29,18 @@ def read_local(source: Local) -> list[dict[str, Any]]:
     """
     path = checked_file(source.path, source.sha256)
     try:
-        rows = _READERS[source.format](path)
+        rows = list(_READERS[source.format](path))
     except (ValueError, OSError) as error:  # pyarrow's errors and json's are ValueErrors
         raise UserError(f"{path}: cannot be read as {source.format}: {error}") from None
-    if not all(isinstance(row, dict) for row in rows):
-        raise UserError(
-            f"{path}: holds a row that is no record; `source.format: {source.format}` wants one record (field: value) a row"
-        )
-    return rows
+    found = Rows([], [])
+    for place, row in rows:
+        if not isinstance(row, dict):
+            raise UserError(
+                f"{path}, {place}: {str(row)[:40]!r} is no record; `source.format: {source.format}` wants one record (field: value) a row"
+            )
+        found.values.append(row)
+        found.where.append(f"{place} of {source.path}")
+    return found
 
 
 def checked_file(name: str, sha256: str) -> Path:
@@ -51,29 +64,40 @@ def checked_file(name: str, sha256: str) -> Path:
     return path
 
 
-def _jsonl(path: Path) -> list[Any]:
-    with path.open(encoding="utf-8") as stream:
-        return [json.loads(line) for line in stream if line.strip()]
+def _jsonl(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open(encoding="utf-8-sig") as stream:  # some editors begin a file with a byte-order mark
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            try:
+                yield f"line {number}", json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"line {number}, column {error.colno}: {error.msg}") from None
 
 
-def _json(path: Path) -> list[Any]:
-    data = json.loads(path.read_text(encoding="utf-8"))
+def _json(path: Path) -> Iterator[tuple[str, Any]]:
+    data = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(data, list):
         raise ValueError(f"it holds a {type(data).__name__}, not a list of records")
-    return data
+    yield from numbered(data)
 
 
-def _parquet(path: Path) -> list[Any]:
+def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_table(path).to_pylist()
+    yield from numbered(pyarrow.parquet.read_table(path).to_pylist())
 
 
-def _arrow_stream(path: Path) -> list[Any]:
+def _arrow_stream(path: Path) -> Iterator[tuple[str, Any]]:
     import pyarrow
 
     with pyarrow.memory_map(str(path)) as mapped:
-        return pyarrow.ipc.open_stream(mapped).read_all().to_pylist()
+        yield from numbered(pyarrow.ipc.open_stream(mapped).read_all().to_pylist())
+
+
+def numbered(rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Rows that have no lines, with their numbers."""
+    return ((f"row {number}", row) for number, row in enumerate(rows, 1))
 
 
 _READERS = {"jsonl": _jsonl, "json": _json, "parquet": _parquet, "arrow-stream": _arrow_stream}

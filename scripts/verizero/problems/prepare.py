@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from verizero.artifacts.errors import UserError
-from verizero.config.sources import MIRROR_ROOT, UNPINNED, Benchmark, Hub, Local, ProblemSource
+from verizero.config.problem_sets import Benchmark, Local, Sets, Sums
+from verizero.config.sources import MIRROR_ROOT, UNPINNED, Hub
+from verizero.problems.evidence import NOTHING, Evidence
 from verizero.problems.hub import read_hub
-from verizero.problems.local import read_local
+from verizero.problems.labels import by_difficulty, replaced, with_wrong_labels
+from verizero.problems.local import Rows, read_local
 from verizero.problems.problem import Problem, sha256_problems
 from verizero.problems.rows import problems_of
 from verizero.problems.selection import filtered, selected, without
@@ -26,14 +28,15 @@ class Prepared:
     unpinned: list[str]
 
 
-def prepare(entry: Benchmark, excluded: Mapping[str, Sequence[Problem]]) -> Prepared:
+def prepare(entry: Benchmark, excluded: Mapping[str, Sequence[Problem]], evidence: Evidence = NOTHING) -> Prepared:
     """Make the set.
 
     Counts: `source` (rows), `without_answer` (rows left out, where there are any), `after_filter_<i>_<condition>`,
-    `excluded_<benchmark>`, `after_exclusion`, `problems`, `sha256_problems`.
+    `excluded_<benchmark>`, `after_exclusion`, `replaced`, `wrong_labels`, `problems`, `sha256_problems`.
 
     Args:
         excluded: benchmark -> its problems, for every name in `entry.exclude`.
+        evidence: the other inputs that the entry names.
 
     Raises:
         UserError: what is wrong with the entry or its source, in one sentence.
@@ -46,19 +49,32 @@ def prepare(entry: Benchmark, excluded: Mapping[str, Sequence[Problem]]) -> Prep
             else f"--exclude: {name} is given, but the spec does not exclude it"
         )
     source = entry.hub if entry.hub and not os.environ.get(MIRROR_ROOT) else entry.source
-    problems, without_answer = problems_of(read_source(source), entry)
+    if isinstance(source, Sets):
+        problems, without_answer = joined(source, evidence.sets), 0
+    else:
+        rows = read_source(source)
+        problems, without_answer = problems_of(rows.values, entry, rows.where)
     counts: dict[str, int | str] = {"source": len(problems) + without_answer}
     if without_answer:
         counts["without_answer"] = without_answer
     for number, condition in enumerate(entry.filters, 1):
-        for name, left in filtered(problems, condition):
+        for name, left in filtered(problems, condition, evidence):
             problems = left
             counts[f"after_filter_{number}_{name}"] = len(left)
     if excluded:
         problems, found = without(problems, excluded)
         counts |= {f"excluded_{name}": number for name, number in found.items()}
         counts["after_exclusion"] = len(problems)
-    problems = selected(problems, entry.select)
+    problems = selected(problems, entry.select, evidence)
+    if entry.replace:
+        problems = replaced(problems, entry.replace)
+        counts["replaced"] = len(entry.replace)
+    if entry.labels:
+        noisy = with_wrong_labels(problems, entry.labels)
+        counts["wrong_labels"] = sum(old.answers != new.answers for old, new in zip(problems, noisy, strict=True))
+        problems = noisy
+    if entry.difficulty:
+        problems = by_difficulty(problems, entry.difficulty, evidence)
     counts["problems"] = len(problems)
     counts["sha256_problems"] = sha256_problems(problems)
     _check(entry, counts)
@@ -66,13 +82,27 @@ def prepare(entry: Benchmark, excluded: Mapping[str, Sequence[Problem]]) -> Prep
     return Prepared(problems, counts, unpinned)
 
 
-def read_source(source: ProblemSource) -> list[dict[str, Any]]:
-    """The raw rows of a source."""
-    if isinstance(source, Hub):
-        return read_hub(source)
+def joined(source: Sets, sets: Mapping[str, Sequence[Problem]]) -> list[Problem]:
+    """The problems of other sets, one after the other.
+
+    Raises:
+        UserError: a set is no input.
+    """
+    if absent := [name for name in source.names if name not in sets]:
+        raise UserError(f"--set: {absent[0]} is missing; the spec takes its problems")
+    if len(source.names) == 1:
+        return list(sets[source.names[0]])
+    return [
+        problem.model_copy(update={"id": f"{name}/{problem.id}"}) for name in source.names for problem in sets[name]
+    ]
+
+
+def read_source(source: Hub | Local | Sums) -> Rows:
+    """The raw rows of a source, and where each is."""
     if isinstance(source, Local):
         return read_local(source)
-    return list(generate(source))
+    rows = read_hub(source) if isinstance(source, Hub) else list(generate(source))
+    return Rows(rows, [f"row {number} of the source" for number, _ in enumerate(rows, 1)])
 
 
 def _check(entry: Benchmark, counts: dict[str, int | str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,11 +12,8 @@ from verizero.artifacts.canonical import canonical_json, sha256_text
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.rows import read_rows
+from verizero.config.model import AnswerType
 from verizero.problems.text import normalised
-
-AnswerType = Literal["integer", "decimal", "letter", "words", "expression"]
-"""What the golds of a problem are: all whole numbers; numbers, one at least with a decimal point; letters of options; words;
-anything else."""
 
 
 class Problem(BaseModel):
@@ -35,6 +31,14 @@ class Problem(BaseModel):
     """How far an answer may be from a gold that is a rounded decimal, as a share of the gold."""
     unit: str | None = None
     """What the answer is meant in, where the gold itself does not say it."""
+    level: int | None = None
+    """How hard its source says it is; MATH has 1 to 5."""
+    subject: str | None = None
+    """The part of mathematics, as its source names it."""
+    difficulty: float | None = None
+    """By which a curriculum orders: the larger, the harder. What it was taken from is in the set's registry entry."""
+    original_answers: list[str] | None = None
+    """What its source accepts, where the set gives it another label on purpose."""
 
 
 def read_problems(path: Path) -> list[Problem]:

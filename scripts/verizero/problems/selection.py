@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from verizero.artifacts.errors import UserError
-from verizero.config.sources import Filter, Selection
+from verizero.config.problem_sets import Filter, Selection
+from verizero.problems.evidence import NOTHING, Evidence
 from verizero.problems.golds import is_number
 from verizero.problems.problem import Problem
+from verizero.problems.ranking import by_variance
 from verizero.problems.text import normalised
 
 
-def filtered(problems: Sequence[Problem], entry: Filter) -> list[tuple[str, list[Problem]]]:
-    """The problems after each condition that the filter has, in the order distinct, numeric, length: (condition, what is left)."""
+def filtered(
+    problems: Sequence[Problem], entry: Filter, evidence: Evidence = NOTHING
+) -> list[tuple[str, list[Problem]]]:
+    """The problems after each condition that the filter has, in the order of its keys: (condition, what is left).
+
+    Args:
+        evidence: for what depends on a model.
+    """
     left, steps = list(problems), []
-    if entry.distinct:
-        left = distinct(left)
-        steps.append(("distinct", left))
-    if entry.numeric_answer:
-        left = [problem for problem in left if all(is_number(answer) for answer in problem.answers)]
-        steps.append(("numeric_answer", left))
-    if entry.max_problem_characters is not None:
-        left = [problem for problem in left if len(problem.problem) <= entry.max_problem_characters]
-        steps.append(("max_problem_characters", left))
+    for name, keep in _conditions(entry, evidence):
+        left = keep(left)
+        steps.append((name, left))
     return steps
+
+
+def _conditions(entry: Filter, evidence: Evidence) -> Iterator[tuple[str, Callable[[list[Problem]], list[Problem]]]]:
+    def those(keep: Callable[[Problem], bool]) -> Callable[[list[Problem]], list[Problem]]:
+        return lambda problems: [problem for problem in problems if keep(problem)]
+
+    if entry.distinct:
+        yield "distinct", distinct
+    if entry.numeric_answer:
+        yield "numeric_answer", those(lambda problem: all(is_number(answer) for answer in problem.answers))
+    if (most := entry.max_problem_characters) is not None:
+        yield "max_problem_characters", those(lambda problem: len(problem.problem) <= most)
+    if entry.levels:
+        yield "levels", those(lambda problem: problem.level in entry.levels)
+    if entry.subjects:
+        yield "subjects", those(lambda problem: problem.subject in entry.subjects)
+    if entry.answer_types:
+        yield "answer_types", those(lambda problem: problem.answer_type in entry.answer_types)
+    if (tokens := entry.prompt_tokens) is not None:
+        yield "prompt_tokens", those(lambda problem: evidence.prompt_tokens(problem, tokens) <= tokens.most)
+    if (band := entry.pass_rate) is not None:
+        yield "pass_rate", those(lambda problem: band.low <= evidence.pass_rate(band, problem) <= band.high)
 
 
 def distinct(problems: Iterable[Problem]) -> list[Problem]:
@@ -51,18 +75,26 @@ def without(
     return left, found
 
 
-def selected(problems: Sequence[Problem], rule: Selection) -> list[Problem]:
-    """The problems that the rule picks, in their order.
+def selected(problems: Sequence[Problem], rule: Selection, evidence: Evidence = NOTHING) -> list[Problem]:
+    """The problems that the rule picks, in their order; by `historical-variance` and `ids` in the order of the ranking or the list.
 
-    The place of a problem depends on the seed and its own normalised text, never on its neighbours.
+    Under `random` and `share` the place of a problem depends on the seed and its own normalised text, never on its neighbours.
+
+    Args:
+        evidence: with the history that is ranked by.
 
     Raises:
-        UserError: fewer problems than the rule wants.
+        UserError: fewer problems than the rule wants, or one of them is not there.
     """
-    if rule.rule == "all":
-        return list(problems)
-    if rule.rule == "share":
-        return [problem for problem in problems if rule.low <= fraction(rule.seed, problem) < rule.high]
+    match rule.rule:
+        case "all":
+            return list(problems)
+        case "share":
+            return [problem for problem in problems if rule.low <= fraction(rule.seed, problem) < rule.high]
+        case "ids":
+            return _named(problems, rule.ids, "select.ids")
+        case "historical-variance":
+            return _ranked(problems, rule, evidence)
     if rule.n is None:
         raise UserError("`select.n` is missing; the rule `random` needs it")
     if len(problems) < rule.n:
@@ -71,6 +103,26 @@ def selected(problems: Sequence[Problem], rule: Selection) -> list[Problem]:
         )
     order = sorted(range(len(problems)), key=lambda place: (_digest(rule.seed, problems[place]), place))
     return [problems[place] for place in sorted(order[: rule.n])]
+
+
+def _ranked(problems: Sequence[Problem], rule: Selection, evidence: Evidence) -> list[Problem]:
+    ranking = by_variance(evidence.history(rule.run, rule.history))
+    if rule.ranks:  # places among all that have a history, as a paper counts them
+        if max(rule.ranks) > len(ranking):
+            raise UserError(f"`select.ranks` has {max(rule.ranks)}, but the history has {len(ranking)} problems")
+        return _named(problems, [ranking[rank - 1] for rank in rule.ranks], "select.ranks")
+    here = {problem.id for problem in problems}
+    left = [one for one in ranking if one in here]
+    if rule.n is None or len(left) < rule.n:
+        raise UserError(f"`select.n` is {rule.n}, but only {len(left)} problems of the set have a history")
+    return _named(problems, left[: rule.n], "select.n")
+
+
+def _named(problems: Sequence[Problem], ids: Sequence[str], key: str) -> list[Problem]:
+    known = {problem.id: problem for problem in problems}
+    if absent := [one for one in ids if one not in known]:
+        raise UserError(f"`{key}` names the problem {absent[0]}, which is not in the set after filters and exclusion")
+    return [known[one] for one in ids]
 
 
 def fraction(seed: int, problem: Problem) -> float:

@@ -18,7 +18,7 @@ from typing import Any
 
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.seeds import derive_seed
-from verizero.config.sources import Sums
+from verizero.config.problem_sets import Sums
 
 LABELS = "ABCDEFGHIJKL"
 ALPHABET = "0123456789" + LABELS + "=,?~.\\boxed{}"

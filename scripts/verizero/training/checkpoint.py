@@ -6,6 +6,7 @@
     <scratch>/kept/step-<n>/        Hugging Face folders of the steps that become the run's payload
     <scratch>/kept/rollouts/        completions of the steps that `kept_rollouts` names, for the payload too
     <scratch>/events.jsonl          one line a step
+    <scratch>/history.jsonl         the accuracies of each step's problems
 
 There is no random state to keep: prompts, seeds and parts are functions of (seed, step). Everything is written under
 another name, flushed to disk and then renamed, so that a kill at any moment leaves the old state or the new one.
@@ -26,7 +27,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from verizero.artifacts.errors import UserError
-from verizero.artifacts.events import rollouts_file
+from verizero.artifacts.events import HISTORY_FILE, rollouts_file
 from verizero.artifacts.files import sync_folder, write_atomic
 from verizero.training.full_disk import told_when_full
 from verizero.training.kept_rollouts import parquet_bytes
@@ -59,6 +60,7 @@ class Checkpoints:
     def __init__(self, scratch: Path, world: World) -> None:
         self.scratch, self.world = scratch, world
         self.state, self.kept, self.events = scratch / "state", scratch / "kept", scratch / "events.jsonl"
+        self.history = scratch / HISTORY_FILE
 
     def resume(self, load: Callable[[Path, bool], object], say: Callable[[str], None] = print) -> Saved | None:
         """Load the last whole state; what it is, or None when there is none.
@@ -203,8 +205,9 @@ class Checkpoints:
         for inner in (path for path in partial.rglob("*") if path.is_dir()):
             sync_folder(inner)
         write_atomic(partial / FILES, saved.text())
-        if self.events.exists():
-            flush_file(self.events)
+        for log in (self.events, self.history):
+            if log.exists():
+                flush_file(log)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
         sync_folder(self.state)

@@ -29,7 +29,7 @@ from verizero.rollout.engine import Engine, Sampling, VllmRuntime
 from verizero.rollout.start import start_engine
 from verizero.training.advantages import step_advantages, value_targets
 from verizero.training.balance import balanced
-from verizero.training.batches import prompts_of_step, updates_of_step
+from verizero.training.batches import updates_of_step
 from verizero.training.begun import Begun, load_begun
 from verizero.training.checkpoint import GOES_ON, Checkpoints
 from verizero.training.clock import Clock
@@ -37,6 +37,7 @@ from verizero.training.critic import Critic, critic_of, critic_updates
 from verizero.training.divergence import require_finite
 from verizero.training.first_sleep import AGAIN, prove_sleep, with_known_level
 from verizero.training.full_disk import told_when_full
+from verizero.training.history import History
 from verizero.training.kept_rollouts import rollout_table
 from verizero.training.learner import Learner, Score, TrainRow
 from verizero.training.live import LiveLine
@@ -44,6 +45,7 @@ from verizero.training.logprob_check import check_logprobs, to_check
 from verizero.training.metrics import critic_metrics, refill_metrics, rollout_metrics, update_metrics
 from verizero.training.objective import objective_of
 from verizero.training.peak_memory import PeakMemory
+from verizero.training.prompt_order import chosen_prompts, require_difficulty
 from verizero.training.prompts import Prompts
 from verizero.training.refill import Round, filled, kept_groups, sampled
 from verizero.training.rollouts import Outcome, Outcomes, Response, numbered, outcomes, with_greedy
@@ -100,6 +102,7 @@ def train(
             is full.
     """
     settings, seed = spec.optimizer, spec.seed
+    require_difficulty(prompts.problems, settings)
     rollout, objective = settings.rollout, objective_of(settings)
     sampling = Sampling(rollout.temperature, top_p=1.0, max_tokens=rollout.max_tokens, stop=tuple(spec.template.stop))
     greedily = replace(sampling, temperature=0.0) if settings.advantage.baseline == "greedy" else None
@@ -132,6 +135,8 @@ def train(
         log.keep_through(done)
         for event in log.events():
             watch.see(event["step"], event["metrics"])
+    history = History(checkpoints.history if world.first else None, done)
+    history.steps = world.from_first(history.steps)
     accuracy = world.from_first(accuracies(log.events()) if log else {})
     saving = Saving(trained, checkpoints, world, stop, runtime.save_seconds, settings.kept_steps())
     saving.best = validation.best(accuracy) if validation else None
@@ -156,7 +161,7 @@ def train(
 
                 clock.phase("generate")  # 2. each rank samples the completions of its share of the step's prompts
                 order = derive_seed(seed, "refill", *again) if again else seed
-                chosen = prompts_of_step(step, rollout.prompts, len(prompts.problems), order)
+                chosen = chosen_prompts(step, settings, prompts.problems, order, history.steps)
                 places = world.share(len(chosen))
                 asked = [prompts.token_ids[chosen[place]] for place in places]
                 seeds = [derive_seed(seed, "rollout", step, place, *again) for place in places]
@@ -287,6 +292,8 @@ def train(
             gap = begun.gap
             metrics |= {"entropy": gap.entropy, "logprob_gap_mean": gap.mean, "logprob_gap_max": gap.max}
             timing = clock.timing(tokens, world) | {"processes": world.size}
+            with told_when_full(f"the history of step {step}", checkpoints.scratch, remedy=GOES_ON):
+                history.add(step, everything)
             if log and progress:
                 with told_when_full(f"the measurements of step {step}", checkpoints.scratch, remedy=GOES_ON):
                     log.write(step, metrics, timing)
