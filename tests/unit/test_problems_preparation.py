@@ -112,7 +112,26 @@ def test_last_box(text: str, content: str | None) -> None:
     assert box is not None and box.content == content
 
 
-@pytest.mark.parametrize("text", ["", "17", r"\boxed 17", r"\boxedanswer{5}", "boxed{5}"])
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        (r"so $\boxed5$.", "5"),
+        (r"\[\boxed 1,234.5\]", " 1,234.5"),
+        (r"the answer is \boxed -17.", " -17"),
+        ("\\boxed 57\nDone", " 57"),
+        (r"\fbox C", " C"),
+        (r"\boxed{1} then \boxed 2", " 2"),
+    ],
+)
+def test_a_number_without_braces_is_boxed_where_nothing_stands_behind_it(text: str, content: str) -> None:
+    box = last_box(text)
+    assert box is not None and box.content == content
+    assert text[box.begin : box.end].endswith(content)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "17", r"\boxed 5x", r"\boxed 17 apples", r"\boxedA", r"\boxedanswer{5}", "boxed{5}"]
+)
 def test_no_box(text: str) -> None:
     assert last_box(text) is None
 

@@ -17,7 +17,7 @@ from verizero.reward.graders import GRADERS, grader
 from verizero.reward.papers.formulas import read_formula
 from verizero.reward.papers.qwen_answer import extracted, finished, stripped
 from verizero.reward.papers.strings import formula, mathd, parts
-from verizero.reward.pool import GradingPool
+from verizero.reward.pool import GradingPool, grade_one
 from verizero.reward.verdict import STATUSES, Accepted, Question, Verdict
 from verizero.reward.worker import answered
 
@@ -138,7 +138,7 @@ def test_any_gold_of_several_will_do(pools: dict[str, GradingPool], name: str) -
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_a_grader_can_be_asked_once(name: str) -> None:
-    assert [grader(name).grade(["17"], text).correct for text in (r"\boxed{17}", r"\boxed{71}")] == [True, False]
+    assert [grade_one(grader(name), ["17"], text).correct for text in (r"\boxed{17}", r"\boxed{71}")] == [True, False]
 
 
 @pytest.mark.parametrize("name", PAPERS)

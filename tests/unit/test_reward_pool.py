@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from verizero.reward.graders import grader
-from verizero.reward.pool import MEMORY_BYTES, GradingPool
+from verizero.reward.pool import MEMORY_BYTES, GradingPool, grade_one
 from verizero.reward.verdict import Question, Verdict
 from verizero.reward.worker import answered
 
@@ -205,4 +205,4 @@ def test_closing_leaves_no_process() -> None:
 
 
 def test_a_grader_can_be_asked_once() -> None:
-    assert grader("verizero").grade([r"\sqrt{8}"], r"\boxed{2\sqrt2}").correct
+    assert grade_one(grader("verizero"), [r"\sqrt{8}"], r"\boxed{2\sqrt2}").correct

@@ -18,6 +18,7 @@ from verizero.reward.graders import GRADERS, grader
 from verizero.reward.limits import exceeded
 from verizero.reward.normalisation import compact, tidied
 from verizero.reward.numbers import read_number
+from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import STATUSES, Accepted, Question, Verdict
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -37,7 +38,8 @@ def status(gold: str, response: str) -> str:
     [
         ("", "no_box"),
         ("The answer is 17.", "no_box"),
-        (r"\boxed 17", "no_box"),
+        (r"\boxed x", "no_box"),
+        (r"\boxed 17 apples", "no_box"),
         (r"\boxed{17", "unterminated"),
         (r"\boxed{17} so \boxed{", "unterminated"),
         (r"\boxed{}", "empty"),
@@ -322,3 +324,25 @@ def test_an_unknown_grader_names_the_choices() -> None:
     with pytest.raises(UserError, match=r"grader `nobody` is not defined; choices: verizero"):
         grader("nobody")
     assert next(iter(GRADERS)) == "verizero"
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "right"),
+    [
+        ("7\\text{ mg}", "7\\text{ Mg}", False),
+        ("5\\text{ ms}", "0.005\\text{ s}", True),
+        ("5\\text{ ms}", "5\\text{ s}", False),
+        ("5 \\text{ MB}", "5\\text{ Mb}", False),
+        ("5 \\text{ MB}", "40\\text{ Mb}", True),
+        ("3\\text{ nm}", "3\\text{ mm}", False),
+        ("3\\text{ dl}", "0.3\\text{ L}", True),
+        ("3\\text{ dl}", "3\\text{ cl}", False),
+        ("2\\text{ p.m.}", "2\\text{ pm}", True),
+        ("4\\text{ KB}", "4\\text{ kB}", True),
+        ("4\\text{ GB}", "4000\\text{ MB}", True),
+    ],
+)
+def test_prefixes_of_units_are_told_apart_and_convert(gold, answer, right):
+    with GradingPool("verizero", 1) as pool:
+        [verdict] = pool.grade_all([([gold], f"\\boxed{{{answer}}}")])
+    assert verdict.correct is right

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 # \! \, \: \; and "\ " are spaces in LaTeX; \left and \right only size a bracket.
 _LATEX_SPACING = re.compile(r"\\[!,:;> ]|\\q?quad(?![A-Za-z])|~|\\(?:left|right)(?![A-Za-z])")
-_BOX_BEGINS = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_BOX_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\(?!\\?(?:boxed|fbox)\b).|[{}]", re.DOTALL)
+# TeX boxes the next token where there is no brace; only a number or a letter of an option with nothing behind it can be meant so.
+_BARE = r"\\(?:boxed|fbox)(?P<bare>\s*-?\d+(?:,\d{3})*(?:\.\d+)?|\s+[A-J])(?=\s*[.,]?\s*(?:\$|\\[)\]]|\n|\Z))"
+_BOX_BEGINS = re.compile(rf"\\(?:boxed|fbox)\s*\{{|{_BARE}")
+_BOX_TOKEN = re.compile(rf"{_BARE}|\\(?:boxed|fbox)\s*\{{|\\(?!\\?(?:boxed|fbox)\b).|[{{}}]", re.DOTALL)
 
 
 def normalised(text: str) -> str:
@@ -37,15 +39,17 @@ class Box:
 def boxes(text: str) -> list[Box]:
     r"""Every `\boxed{...}` and `\fbox{...}` that is in no other complete one, in the order of their beginnings.
 
-    Braces are matched as TeX does: `\{` and `\}` are characters, not braces. One pass, linear in the length, from the first
-    box on: a brace that was opened before it is closed after it, or never, and says nothing about it.
+    `\boxed 17` is a box too where nothing stands behind the number. Braces are matched as TeX does: `\{` and `\}` are characters, not braces. One
+    pass, linear in the length, from the first box on: a brace that was opened before it is closed after it, or never, and says nothing about it.
     """
     if not (first := _BOX_BEGINS.search(text)):
         return []
     spans: list[tuple[int, int, int | None]] = []  # where the command begins, the content begins and ends
     open_braces: list[int | None] = []  # the number of a box; None for a plain brace
     for token in _BOX_TOKEN.finditer(text, first.start()):
-        if token[0] == "}":
+        if token["bare"]:
+            spans.append((token.start(), token.start("bare"), token.end()))
+        elif token[0] == "}":
             if open_braces and (number := open_braces.pop()) is not None:
                 spans[number] = (*spans[number][:2], token.start())
         elif token[0] == "{":
@@ -58,7 +62,7 @@ def boxes(text: str) -> list[Box]:
         if end is None:
             found.append(Box(None, start, len(text)))
         elif not found or found[-1].content is None or start >= found[-1].end:
-            found.append(Box(text[begin:end], start, end + 1))
+            found.append(Box(text[begin:end], start, end + (text[end : end + 1] == "}")))
     return found
 
 

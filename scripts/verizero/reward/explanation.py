@@ -5,6 +5,7 @@ from __future__ import annotations
 from verizero.reward.extraction import final_answer
 from verizero.reward.graders import Grader
 from verizero.reward.normalisation import tidied
+from verizero.reward.pool import grade_one
 from verizero.reward.quick import golds_of
 from verizero.reward.verdict import Accepted, Status, Verdict
 
@@ -71,7 +72,7 @@ def explained(grader: Grader, accepted: Accepted, response: str) -> str:
 
     A gold that stands alone is judged too where there are several, so that one sees which of them the answer meets.
     """
-    verdict = grader.grade(accepted, response)
+    verdict = grade_one(grader, accepted, response)
     ours = grader.name == "verizero"
     steps = [
         ("grader", grader.name),
@@ -86,7 +87,7 @@ def explained(grader: Grader, accepted: Accepted, response: str) -> str:
         tidy = tidied(text)
         steps.append(("gold", gold if not ours or tidy == gold else f"{gold}, compared as {tidy}"))
         if len(accepted.answers) > 1:
-            alone = grader.grade(Accepted((gold,), accepted.tolerance, accepted.unit), response)
+            alone = grade_one(grader, Accepted((gold,), accepted.tolerance, accepted.unit), response)
             steps.append(("", f"{_STATUSES[alone.status]} ({alone.rule})"))
     if accepted.tolerance is not None:
         steps.append(("tolerance", f"{accepted.tolerance:g} of a gold that is a rounded decimal"))

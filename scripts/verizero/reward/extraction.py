@@ -35,7 +35,7 @@ def final_answer(response: str) -> Extraction:
     r"""The answer that a response commits to.
 
     Only the box that begins last counts: an earlier answer does not stand in for a box that was never closed, and no
-    number in the text does for a box. `\boxed 17` is no box. Boxes with nothing but `and`, `or` or a comma between them are one
+    number in the text does for a box. Boxes with nothing but `and`, `or` or a comma between them are one
     answer with several parts: `either \boxed{2} or \boxed{3}` commits to neither.
     """
     found = boxes(response)

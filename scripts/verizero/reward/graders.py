@@ -25,13 +25,6 @@ class Grader:
     cpu_seconds: float | None = None
     """Processor time for one answer, where it is not the pool's."""
 
-    def grade(self, accepted: Accepted | Sequence[str], response: str) -> Verdict:
-        """One verdict. Starts a worker for it when algebra is needed; for many responses use a `GradingPool`."""
-        from verizero.reward.pool import GradingPool
-
-        with GradingPool(self.name, 1) as pool:
-            return pool.grade_all([(accepted, response)])[0]
-
 
 def _of_golds(
     rule: Callable[[Sequence[str], str], Verdict | Question],

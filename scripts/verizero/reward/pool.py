@@ -33,6 +33,12 @@ START_SECONDS = 180.0
 MEMORY_BYTES = 2 << 30
 
 
+def grade_one(rule: Grader, accepted: Accepted | Sequence[str], response: str) -> Verdict:
+    """One verdict. Starts a worker for it when algebra is needed; for many responses use a `GradingPool`."""
+    with GradingPool(rule.name, 1) as pool:
+        return pool.grade_all([(accepted, response)])[0]
+
+
 class GradingPool:
     """Workers behind one grader. Use as a context manager; nothing is started before an answer needs algebra.
 

@@ -100,19 +100,39 @@ _SYMBOLS = {
 }
 """Symbols in which capitals matter: 1 MHz is not 1 mHz."""
 
-_SIZES = {
-    unit: (dimension, Fraction(size))
-    for dimension, sizes in {
-        "length": "mm 1/1000 cm 1/100 m 1 km 1000",
-        "imperial length": "in 1 ft 12 yd 36 mi 63360",
-        "mass": "mg 1/1000 g 1 kg 1000",
-        "imperial mass": "oz 1 lb 16",
-        "volume": "ml 1/1000 l 1",
-        "time": "s 1 min 60 h 3600 day 86400 week 604800",
-        "money": "cent 1/100 dollar 1",
-    }.items()
-    for unit, size in zip(sizes.split()[::2], sizes.split()[1::2], strict=True)
-} | _SYMBOLS
+_POWERS = {"T": 12, "G": 9, "M": 6, "k": 3, "K": 3, "d": -1, "c": -2, "m": -3, "μ": -6, "n": -9, "p": -12}
+_PREFIXED = {
+    prefix + symbol: (dimension, Fraction(10) ** _POWERS[prefix] * Fraction(size))
+    for symbol, dimension, prefixes, size in (
+        ("g", "mass", "Mμn", 1),
+        ("s", "time", "mμnp", 1),
+        ("m", "length", "Mdμn", 1),  # pm is a time of day
+        ("l", "volume", "dcμ", 1),
+        ("L", "volume", "dcμ", 1),
+        ("B", "information", "kKMGT", 8),
+        ("b", "information", "kMGT", 1),
+    )
+    for prefix in prefixes
+}
+"""The same of units that also have names; those that are spelled alike in small letters are above."""
+
+_SIZES = (
+    {
+        unit: (dimension, Fraction(size))
+        for dimension, sizes in {
+            "length": "mm 1/1000 cm 1/100 m 1 km 1000",
+            "imperial length": "in 1 ft 12 yd 36 mi 63360",
+            "mass": "mg 1/1000 g 1 kg 1000",
+            "imperial mass": "oz 1 lb 16",
+            "volume": "ml 1/1000 l 1",
+            "time": "s 1 min 60 h 3600 day 86400 week 604800",
+            "money": "cent 1/100 dollar 1",
+        }.items()
+        for unit, size in zip(sizes.split()[::2], sizes.split()[1::2], strict=True)
+    }
+    | _SYMBOLS
+    | _PREFIXED
+)
 """Of what a unit is a measure, and how large it is: those that convert exactly into each other."""
 
 
@@ -133,7 +153,7 @@ def conversion(gold: str | None, answer: str | None) -> Fraction | None:
 def is_known(unit: str) -> bool:
     """Whether a unit is one of those that can contradict another."""
     name = unit.partition("^")[0]
-    return name in _UNITS.values() or name in _SYMBOLS
+    return name in _UNITS.values() or name in _SYMBOLS or name in _PREFIXED
 
 
 def operates(text: str) -> bool:
@@ -164,7 +184,7 @@ def _scales(words: str) -> bool:
 
 def _unit(words: str, power: str | None) -> str | None:
     symbol = re.sub(r"[{}\s]", "", compact(words)).rstrip(".")
-    if symbol in _SYMBOLS:
+    if symbol in _SYMBOLS or symbol in _PREFIXED:
         return symbol + re.sub(r"[{}\s]", "", power or "")
     text = symbol.lower()
     text = text.removesuffix("s") if len(text) > 2 and text not in _UNITS else text
