@@ -117,6 +117,12 @@ def test_examples_are_taken_by_rank_or_as_so_many() -> None:
         selected(TEN, first)
 
 
+def test_a_history_in_which_nothing_varied_ranks_nothing() -> None:
+    evidence = Evidence(histories={"r": {"p1": [1.0], "p2": [0.5], "p3": [0.25, 0.25]}})
+    with pytest.raises(UserError, match="no problem's accuracy varied in r: each was trained on once or never"):
+        selected(TEN, Selection(rule="historical-variance", run="r", n=1), evidence)
+
+
 @pytest.mark.parametrize(
     ("keys", "why"),
     [

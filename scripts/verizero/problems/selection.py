@@ -106,7 +106,14 @@ def selected(problems: Sequence[Problem], rule: Selection, evidence: Evidence = 
 
 
 def _ranked(problems: Sequence[Problem], rule: Selection, evidence: Evidence) -> list[Problem]:
-    ranking = by_variance(evidence.history(rule.run, rule.history))
+    histories = evidence.history(rule.run, rule.history)
+    if not any(len(set(values)) > 1 for values in histories.values()):
+        raise UserError(
+            f"`select.rule` is `{rule.rule}`, but no problem's accuracy varied"
+            + (f" in {rule.run}" if rule.run else "")
+            + ": each was trained on once or never, so that every rank would be a tie; rank by a run of several epochs"
+        )
+    ranking = by_variance(histories)
     if rule.ranks:  # places among all that have a history, as a paper counts them
         if max(rule.ranks) > len(ranking):
             raise UserError(f"`select.ranks` has {max(rule.ranks)}, but the history has {len(ranking)} problems")
