@@ -66,3 +66,14 @@ def test_a_study_without_training_evaluates_its_models(checkout: Checkout) -> No
     refused = checkout.snakemake("-n", "--config", "study=base", check=False)
     assert refused.returncode != 0
     assert "`train_sets` is empty, so nothing would be trained" in refused.stdout + refused.stderr
+
+
+def test_checkpoints_may_be_decoded_otherwise_than_base_models(checkout: Checkout) -> None:
+    before = checkout.planned("--config", "tracking={enabled: false}")
+    checkout.edit("config/studies/demo.yaml", "suites: [toy]", "suites: [toy]\n  checkpoint_suites: [toy-greedy]")
+    with (checkout.root / "config/registry/suites.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("  toy-greedy:\n    members: [{benchmark: sums-id, protocol: greedy-toy}]\n")
+    runs = [f"tiny.sums-best.plain.grpo-toy.s{seed}@120" for seed in (1, 2)]
+    assert checkout.planned("--config", "tracking={enabled: false}") - before == {
+        f"{kind}/{run}/toy-greedy" for kind in ("samples", "grades") for run in runs
+    } | {"studies/demo"}

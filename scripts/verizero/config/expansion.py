@@ -131,6 +131,6 @@ def evaluations(
                 pairs[Subject(model, template), suite] = None
     for run in runs(study):
         for step in chosen_steps(study, kept[run.optimizer]):
-            for suite in study.evaluation.suites:
+            for suite in (*study.evaluation.suites, *study.evaluation.checkpoint_suites):
                 pairs[Subject(run.model, run.template, run, step), suite] = None
     return list(pairs)

@@ -143,7 +143,7 @@ class Plan:
     def dataset_manifests(self) -> list[str]:
         """Every training set and benchmark of the study."""
         names = {*self.study.train_sets}
-        for suite in {*self.study.evaluation.suites, *self.study.evaluation.probes}:
+        for suite in self.study.evaluation.all_suites:
             names.update(member.benchmark for member in self.registry.suites[suite].members)
         if self.study.validation:
             names.add(self.study.validation.benchmark)

@@ -57,7 +57,8 @@ class Registry:
         self._check_names(path, "optimizers", study.optimizers, self.optimizers)
         self._check_names(path, "evaluation.suites", study.evaluation.suites, self.suites)
         self._check_names(path, "evaluation.probes", study.evaluation.probes, self.suites)
-        for suite in study.evaluation.suites:
+        self._check_names(path, "evaluation.checkpoint_suites", study.evaluation.checkpoint_suites, self.suites)
+        for suite in (*study.evaluation.suites, *study.evaluation.checkpoint_suites):
             for member in self.suites[suite].members:
                 self._check_names(path, f"evaluation.suites: {suite} samples", [member.benchmark], self.benchmarks)
         self._check_validation(path, study)
@@ -68,11 +69,9 @@ class Registry:
     def unpinned(self, study: Study) -> list[str]:
         """The hub sources of a study whose revision nobody resolved, as sentences; none that a mirror stands in for."""
         found = []
-        sets = {
-            member.benchmark
-            for name in (*study.evaluation.suites, *study.evaluation.probes)
-            for member in self.suites[name].members
-        } | ({study.validation.benchmark} if study.validation else set())
+        sets = {member.benchmark for name in study.evaluation.all_suites for member in self.suites[name].members} | (
+            {study.validation.benchmark} if study.validation else set()
+        )
         for name in study.models:
             source = self.models[name].source
             if isinstance(source, Hub) and source.revision == "unpinned":
@@ -107,7 +106,7 @@ class Registry:
             )
         if not how.keep_best:
             return
-        for suite in study.evaluation.suites:
+        for suite in (*study.evaluation.suites, *study.evaluation.checkpoint_suites):
             for member in self.suites[suite].members:
                 if _may_share(self.benchmarks[how.benchmark], self.benchmarks[member.benchmark]):
                     raise UserError(
@@ -144,7 +143,7 @@ class Registry:
             limit = self.models[name].max_model_len
             if limit is None:
                 continue
-            for suite in (*study.evaluation.suites, *study.evaluation.probes):
+            for suite in study.evaluation.all_suites:
                 for member in self.suites[suite].members:
                     if (tokens := self.protocols[member.protocol].max_tokens) >= limit:
                         raise UserError(

@@ -251,7 +251,7 @@ def grade_spec(registry: Registry, subject: Subject, suite_name: str) -> GradeSp
 
 def study_spec(registry: Registry, name: str, study: Study) -> StudySpec:
     """For `aggregate`."""
-    suites = sorted({*study.evaluation.suites, *study.evaluation.probes})
+    suites = sorted(study.evaluation.all_suites)
     return StudySpec(
         name=name,
         study=study,

@@ -18,8 +18,16 @@ class Evaluation(Section):
     """For each chosen checkpoint of each run, and for each base model as step 0."""
     probes: list[Name] = []
     """For the base models only."""
+    checkpoint_suites: list[Name] = []
+    """For the chosen checkpoints only, where a paper decodes trained models otherwise than base models; such a row has no base model beside
+    it, and the table names its protocol."""
     checkpoints: Literal["last", "all", "best"] = "last"
     """The rule by which checkpoints are chosen; `all` are those that the optimizer keeps, `best` is the validation's."""
+
+    @property
+    def all_suites(self) -> list[Name]:
+        """Every suite that something of the study meets, once."""
+        return list(dict.fromkeys((*self.suites, *self.probes, *self.checkpoint_suites)))
 
 
 class ValidationRule(Section):
@@ -74,7 +82,11 @@ class Study(Section):
             )
         if absent and self.validation:
             raise ValueError("`validation` measures runs while they train, and the study trains none; leave it out")
-        if absent and not (self.evaluation.suites or self.evaluation.probes):
+        if absent and self.evaluation.checkpoint_suites:
+            raise ValueError(
+                "`evaluation.checkpoint_suites` is for the checkpoints of runs, and the study trains none; leave it out"
+            )
+        if absent and not self.evaluation.all_suites:
             raise ValueError(
                 "the study trains nothing and evaluates nothing; name `evaluation.suites` or `evaluation.probes`"
             )
