@@ -252,6 +252,21 @@ def test_an_instruction_behind_every_problem_is_taken_off() -> None:
         problems_of([{"problem": "1+1?", "answer": "2"}], entry)
 
 
+def test_gsm8k_s_solutions_lose_their_marks_and_end_in_a_box() -> None:
+    solution = "He sold 48/2 = <<48/2=24>>24 clips.\n48+24 = <<48+24=72>>72 in all.\n#### 72"
+    keys = {
+        "fields": {"answer": "solution", "solution": "solution"},
+        "answer_from": "after-hashes",
+        "solutions": "boxed",
+    }
+    found = problems_of([{"problem": "How many?", "solution": solution}], benchmark(**keys))[0][0]
+    assert found.solution == "He sold 48/2 = 24 clips.\n48+24 = 72 in all.\nThe answer is $\\boxed{72}$."
+    assert found.answers == ["72"]
+    keys |= {"fields": {"solution": "solution"}, "answer_from": "field"}
+    with pytest.raises(UserError, match="the solution has no `####`"):
+        problems_of([{"problem": "How many?", "solution": "72", "answer": "72"}], benchmark(**keys))
+
+
 @pytest.mark.parametrize(("said", "level"), [("Level 3", 3), (5, 5), ("Level ?", None), (None, None)])
 def test_a_level_is_the_number_in_its_text(said: object, level: int | None) -> None:
     row = {"problem": "1+1?", "answer": "2", "level": said, "type": "Algebra"}

@@ -117,6 +117,8 @@ class Filter(Section):
     numeric_answer: bool = False
     """Keep problems whose answer is a plain number."""
     max_problem_characters: Count | None = None
+    max_solution_characters: Count | None = None
+    """Keep problems whose worked solution is short enough; one without a solution goes."""
     levels: list[int] = []
     """Keep problems of these levels; one without a level goes."""
     subjects: list[str] = []
@@ -211,6 +213,8 @@ class ProblemSet(Section):
     fields: Fields = Fields()
     answer_from: Literal["field", "after-hashes", "last-box"] = "field"
     """`after-hashes`: behind the last `####` of the answer column; `last-box`: in its last `\\boxed{}`."""
+    solutions: Literal["as-is", "boxed"] = "as-is"
+    """`boxed`, for GSM8K: what its calculator marks `<<48/2=24>>` say twice goes, and the last line `#### 72` becomes a box."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] | None = None
     """How far an answer may be from a gold that is a rounded decimal, as a share of the gold. Whole numbers, fractions and
     expressions are exact whatever it says."""

@@ -16,6 +16,7 @@ from verizero.problems.text import normalised
 
 _ABSENT = object()
 _LETTERS = "ABCDEFGHIJ"
+_CALCULATOR = re.compile(r"<<[^<>]*>>")
 
 
 def problems_of(
@@ -55,6 +56,8 @@ def problems_of(
             )
             continue
         solution = _text(row, entry.fields.solution, "solution", place) if entry.fields.solution else None
+        if solution and entry.solutions == "boxed":
+            solution = _boxed(solution, answers[0], place)
         if entry.fields.id:
             identity = str(_value(row, entry.fields.id, "id", place))
             times[identity] += 1
@@ -93,6 +96,15 @@ def _without_suffix(text: str, suffix: str, place: str) -> str:
     if not (left := text.removesuffix(suffix).rstrip()):
         raise UserError(f"{place}: the problem is nothing but fields.problem_suffix, {suffix!r}")
     return left
+
+
+def _boxed(solution: str, answer: str, place: str) -> str:
+    steps, marked, _ = _CALCULATOR.sub("", solution).rpartition("####")
+    if not marked:
+        raise UserError(
+            f"{place}: the solution has no `####` (it ends in {solution[-40:]!r}); leave out `solutions: boxed`"
+        )
+    return f"{steps.rstrip()}\nThe answer is $\\boxed{{{answer}}}$."
 
 
 class _Options(NamedTuple):

@@ -39,6 +39,8 @@ def _conditions(entry: Filter, evidence: Evidence) -> Iterator[tuple[str, Callab
         yield "numeric_answer", those(lambda problem: all(is_number(answer) for answer in problem.answers))
     if (most := entry.max_problem_characters) is not None:
         yield "max_problem_characters", those(lambda problem: len(problem.problem) <= most)
+    if (longest := entry.max_solution_characters) is not None:
+        yield "max_solution_characters", those(lambda one: one.solution is not None and len(one.solution) <= longest)
     if entry.levels:
         yield "levels", those(lambda problem: problem.level in entry.levels)
     if entry.subjects:
