@@ -11,6 +11,7 @@ from verizero.problems import overlap
 from verizero.problems.near_duplicates import distinct_nearly
 from verizero.problems.overlap import Pair, find_pairs
 from verizero.problems.problem import Problem
+from verizero.problems.selection import without
 from verizero.problems.words import grams, jaccard, words
 
 ENDING = "where m and n are relatively prime positive integers. Find m + n."
@@ -25,7 +26,7 @@ def set_of(*texts: str) -> list[Problem]:
     return [problem(text, number) for number, text in enumerate(texts)]
 
 
-def found(train: list[str], benchmark: list[str], rule: OverlapRule | None = None) -> list[Pair]:
+def found(train: list[str], benchmark: list[str], rule: OverlapRule = overlap.STANDARD) -> list[Pair]:
     return find_pairs(set_of(*train), {"bench": set_of(*benchmark)}, rule)
 
 
@@ -123,6 +124,10 @@ def test_sorted_codes_find_what_the_definition_says(
     assert {(int(pair.train.id), int(pair.problem.id), pair.kind) for pair in pairs} == by_words(train, benchmark, rule)
 
 
+def test_a_study_s_defaults_are_the_standard() -> None:
+    assert OverlapRule() == overlap.STANDARD
+
+
 def test_each_kind_includes_those_before_it() -> None:
     assert [included(kind) for kind in OVERLAP_KINDS] == [OVERLAP_KINDS[:1], OVERLAP_KINDS[:2], OVERLAP_KINDS]
 
@@ -143,3 +148,15 @@ def test_no_problem_is_dropped_without_a_kept_near_duplicate() -> None:
     sets = {one.id: grams(words(one.problem), 5) for one in set_of(*texts)}
     for lost in set(sets) - {one.id for one in kept}:
         assert any(jaccard(sets[lost], sets[one.id]) >= 0.7 for one in kept if int(one.id) < int(lost))
+
+
+def test_a_stricter_kind_takes_out_more() -> None:
+    near = ROPE.replace("27", "28")
+    train = set_of(ROPE, f"{ROPE} Write the answer into a box.", near, "Compute 5 + 6.")
+    benchmark = {"bench": set_of(ROPE), "other": set_of("Compute 7 + 7.")}
+    left = {kind: without(train, benchmark, kind) for kind in OVERLAP_KINDS}
+    assert [one.id for one in left["exact"][0]] == ["1", "2", "3"]
+    assert [one.id for one in left["containment"][0]] == ["3"]
+    assert left["containment"][1] == {"bench": 3, "other": 0}
+    assert left["near-duplicate"] == left["containment"]
+    assert without(train, benchmark) == left["exact"]

@@ -99,10 +99,12 @@ def test_one_example_repeated_128_times_is_in_no_benchmark() -> None:
     assert not pairs(training_file("pi1_r128.parquet", VERL), "math500", "aime24", "amc22-23", "olympiadbench")
 
 
-def test_the_shares_of_asdiv_have_siblings_that_exact_exclusion_leaves_in() -> None:
-    train = prepare(
-        dataset_spec(REGISTRY, "asdiv-train").problems,
-        {name: benchmark(name) for name in REGISTRY.problem_set("asdiv-train").exclude},
-    ).problems
-    found = pairs(train, "asdiv-test")
+def test_the_shares_of_asdiv_have_siblings_that_only_a_stricter_exclusion_takes_out() -> None:
+    entry = dataset_spec(REGISTRY, "asdiv-train").problems
+    excluded = {name: benchmark(name) for name in entry.exclude}
+    exact = prepare(entry, excluded)
+    found = pairs(exact.problems, "asdiv-test")
     assert (flagged(found, "exact"), flagged(found)) == ({}, {"asdiv-test": 10})
+    stricter = prepare(entry.model_copy(update={"exclude_by": "near-duplicate"}), excluded)
+    assert not pairs(stricter.problems, "asdiv-test", "asdiv-heldout")
+    assert (len(exact.problems), len(stricter.problems)) == (1408, 1389)

@@ -18,6 +18,7 @@ from verizero.config.spec import (
     generate_spec,
     grade_spec,
     model_spec,
+    overlap_spec,
     spec_text,
     study_spec,
     train_spec,
@@ -82,6 +83,8 @@ class Plan:
                 return spec_text(dataset_spec(registry, name))
             case "train":
                 return spec_text(train_spec(registry, parse_run(name), self.study.validation))
+            case "overlap":
+                return spec_text(overlap_spec(self.study))
             case "generate" | "grade":
                 subject, _, suite = name.partition("/")
                 return spec_text(
@@ -124,6 +127,17 @@ class Plan:
         """The benchmark that each run of the study is measured on while it trains; none where there is none."""
         return [dataset_manifest(self.study.validation.benchmark)] if self.study.validation else []
 
+    def benchmark_manifests(self) -> list[str]:
+        """Every benchmark of the study: of its suites and probes, and of its validation."""
+        names = {self.study.validation.benchmark} if self.study.validation else set()
+        for suite in {*self.study.evaluation.suites, *self.study.evaluation.probes}:
+            names.update(member.benchmark for member in self.registry.suites[suite].members)
+        return [dataset_manifest(name) for name in sorted(names)]
+
+    def overlap_manifests(self) -> list[str]:
+        """What each set that the study trains on shares with its benchmarks."""
+        return [overlap_manifest(self.name, name) for name in self.spec.compared]
+
     def run_manifests(self) -> list[str]:
         """Every run of the study."""
         return [run_manifest(run.id) for run in runs(self.study)]
@@ -134,12 +148,7 @@ class Plan:
 
     def dataset_manifests(self) -> list[str]:
         """Every training set and benchmark of the study."""
-        names = {*self.study.train_sets}
-        for suite in {*self.study.evaluation.suites, *self.study.evaluation.probes}:
-            names.update(member.benchmark for member in self.registry.suites[suite].members)
-        if self.study.validation:
-            names.add(self.study.validation.benchmark)
-        return [dataset_manifest(name) for name in sorted(names)]
+        return sorted({*map(dataset_manifest, self.study.train_sets), *self.benchmark_manifests()})
 
     def targets(self) -> list[str]:
         """What `snakemake` makes without being told: every artifact of the study, so that one that was removed is made again."""
@@ -168,6 +177,13 @@ class Plan:
                 yield ("pretrain", name, model_manifest(name), self.pretrain_inputs(name).values())
             else:
                 yield ("prepare_model", name, model_manifest(name), ())
+        for name in self.spec.compared:
+            yield (
+                "overlap",
+                f"{self.name}/{name}",
+                overlap_manifest(self.name, name),
+                (dataset_manifest(name), *self.benchmark_manifests()),
+            )
         for run in runs(self.study):
             inputs = (model_manifest(run.model), dataset_manifest(run.train_set), *self.validation_manifests())
             yield ("train", run.id, run_manifest(run.id), inputs)
@@ -177,7 +193,8 @@ class Plan:
             yield ("generate", name, samples, (self.policy_manifest(subject.id), *benchmarks))
             yield ("grade", name, f"results/grades/{name}/manifest.json", (samples, *benchmarks))
         tables = f"results/studies/{self.name}/manifest.json"
-        yield ("aggregate", self.name, tables, (*self.run_manifests(), *self.grade_manifests()))
+        inputs = (*self.run_manifests(), *self.grade_manifests(), *self.overlap_manifests())
+        yield ("aggregate", self.name, tables, inputs)
 
     def _with_excluded(self, manifest: str) -> list[str]:
         """A set of problems behind those that are kept out of it."""
@@ -203,6 +220,11 @@ def model_manifest(name: str) -> str:
 def dataset_manifest(name: str) -> str:
     """Where a training set's or benchmark's manifest is."""
     return f"results/datasets/{name}/manifest.json"
+
+
+def overlap_manifest(study: str, dataset: str) -> str:
+    """Where it is said what a training set shares with a study's benchmarks."""
+    return f"results/overlaps/{study}/{dataset}/manifest.json"
 
 
 def run_manifest(run: str) -> str:

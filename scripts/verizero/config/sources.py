@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from verizero.config.contamination import OverlapKind
 from verizero.config.model import Betas, Count, GraderName, Name, Positive, Probability, Section
 
 UNPINNED = "unpinned"
@@ -213,7 +214,10 @@ class ProblemSet(Section):
     expressions are exact whatever it says."""
     filters: list[Filter] = []
     exclude: list[Name] = []
-    """Benchmarks whose problems are kept out, by normalised text; how many there were is recorded."""
+    """Benchmarks whose problems are kept out; how many there were is recorded."""
+    exclude_by: OverlapKind = "exact"
+    """Which problems are taken for a benchmark's: those with its normalised text, those too that contain half of its n-grams, or
+    near-duplicates too (docs/contamination.md)."""
     select: Selection = Selection()
     licence: str | None = None
     note: str | None = None

@@ -16,10 +16,13 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from verizero.config.contamination import OverlapKind, OverlapRule
+from verizero.config.contamination import OverlapKind, OverlapRule, included
 from verizero.problems.problem import Problem
 from verizero.problems.text import normalised
 from verizero.problems.words import coded, gram_codes, grams, jaccard, next_codes, words
+
+STANDARD = OverlapRule(words=8, containment=0.5, shingle=5, jaccard=0.7, common=10, common_share=0.001)
+"""Where no study says otherwise. Written out: these numbers are part of a stage's code, the configuration's defaults are not."""
 
 BATCH = 20_000
 """Training problems that are looked up at once; their words are in memory together."""
@@ -55,16 +58,15 @@ class Pair:
 
 
 def find_pairs(
-    train: Iterable[Problem], benchmarks: Mapping[str, Sequence[Problem]], rule: OverlapRule | None = None
+    train: Iterable[Problem], benchmarks: Mapping[str, Sequence[Problem]], rule: OverlapRule = STANDARD
 ) -> list[Pair]:
     """Every pair of a training problem and a benchmark's problem that are alike, sorted by benchmark and its problems' order.
 
     Args:
         train: iterated twice, in the same order; training problems with one normalised text are one.
         benchmarks: name -> problems.
-        rule: the thresholds; those of the configuration by default.
+        rule: the thresholds.
     """
-    rule = rule or OverlapRule()
     index = _Index(benchmarks, rule)
     seen = _Seen(index)
     for batch in _batches(train):
@@ -91,6 +93,17 @@ def find_pairs(
             same = bool({normalised(text) for text in one.answers} & {normalised(text) for text in other.answers})
             pairs.append(Pair(one, seen.copies[number], name, other, kind, share, alike, same))
     return pairs
+
+
+def texts_alike(
+    train: Sequence[Problem], benchmarks: Mapping[str, Sequence[Problem]], kind: OverlapKind
+) -> dict[str, set[str]]:
+    """Benchmark -> the normalised texts of the training problems that are like one of its problems, up to a kind."""
+    found: dict[str, set[str]] = {name: set() for name in benchmarks}
+    for pair in find_pairs(train, benchmarks):
+        if pair.kind in included(kind):
+            found[pair.benchmark].add(normalised(pair.train.problem))
+    return found
 
 
 class _Index:

@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from verizero.artifacts.errors import UserError
+from verizero.config.contamination import OverlapKind
 from verizero.config.sources import Filter, Selection
 from verizero.problems.golds import is_number
+from verizero.problems.overlap import texts_alike
 from verizero.problems.problem import Problem
 from verizero.problems.text import normalised
 
@@ -36,10 +38,16 @@ def distinct(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def without(
-    problems: Sequence[Problem], excluded: Mapping[str, Sequence[Problem]]
+    problems: Sequence[Problem], excluded: Mapping[str, Sequence[Problem]], by: OverlapKind = "exact"
 ) -> tuple[list[Problem], dict[str, int]]:
-    """The problems whose normalised text is in no benchmark, and for each benchmark how many were its."""
+    """The problems that are in no benchmark, and for each benchmark how many were its.
+
+    Args:
+        by: what is taken for a benchmark's problem: its normalised text, and up to this kind what is like it.
+    """
     texts = {name: {normalised(problem.problem) for problem in benchmark} for name, benchmark in excluded.items()}
+    if by != "exact":
+        texts = {name: texts[name] | alike for name, alike in texts_alike(problems, excluded, by).items()}
     left, found = [], dict.fromkeys(excluded, 0)
     for problem in problems:
         text = normalised(problem.problem)
