@@ -191,8 +191,8 @@ CONTRACT: dict[str, tuple[Edit, set[str]]] = {
     "a comment": (append("scripts/train.py", "\n# a comment\n"), set()),
     "a docstring": (edit("scripts/train.py", '"""', '"""Now. '), set()),
     "the plotting code": (append("scripts/verizero/analysis/figures.py", "\nEDITED = 1\n"), STUDY),
-    "what makes two problems alike": (
-        append("scripts/verizero/problems/words.py", "\nEDITED = 1\n"),
+    "what is written of two problems that are alike": (
+        append("scripts/verizero/problems/overlap_rows.py", "\nEDITED = 1\n"),
         OVERLAPS | STUDY,
     ),
     "the grader": (append("scripts/verizero/reward/graders.py", "\nEDITED = 1\n"), GRPO | DR_GRPO | graded() | STUDY),
