@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from verizero.config.contamination import OVERLAP_KINDS, OverlapRule, included
 from verizero.problems import overlap
-from verizero.problems.near_duplicates import distinct_nearly
+from verizero.problems.near_duplicates import chance_of_a_proposal, distinct_nearly
 from verizero.problems.overlap import Pair, find_pairs
 from verizero.problems.problem import Problem
 from verizero.problems.selection import without
@@ -160,3 +160,9 @@ def test_a_stricter_kind_takes_out_more() -> None:
     assert left["containment"][1] == {"bench": 3, "other": 0}
     assert left["near-duplicate"] == left["containment"]
     assert without(train, benchmark) == left["exact"]
+
+
+def test_nearly_every_pair_at_the_threshold_is_looked_at() -> None:
+    assert chance_of_a_proposal(0.7) > 0.98
+    assert chance_of_a_proposal(0.8) > 0.999
+    assert chance_of_a_proposal(1.0) == 1.0
