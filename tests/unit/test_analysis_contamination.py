@@ -81,7 +81,7 @@ def test_the_row_of_all_problems_is_the_main_table_s(made: fabricated.Fabricated
 def test_a_study_says_up_to_which_kind_it_flags(made: fabricated.Fabricated) -> None:
     exact = tabulate(flagging(made.spec, "exact"), made.results)
     assert {row["n_problems"] for row in table(exact, "without_flagged").rows} == {"18"}
-    assert "holds 6 of the 24 problems of sums-id" in exact.findings[-1]
+    assert "6 of the 24 problems of sums-id are flagged against sums" in exact.findings[-1]
     none = tabulate(flagging(made.spec, "none"), made.results)
     assert table(none, "without_flagged") is None and table(none, "contamination") is not None
 
@@ -95,7 +95,7 @@ def test_nothing_flagged_is_one_sentence(made: fabricated.Fabricated, tmp_path: 
     found = tabulate(made.spec, results)
     assert found.findings[-1] == "Contamination: no benchmark problem is flagged in sums."
     assert table(found, "without_flagged") is None
-    assert "no benchmark problem is flagged in sums" in page(made, found)
+    assert "<p>No benchmark problem is flagged in sums." in page(made, found)
 
 
 def test_a_benchmark_that_is_flagged_whole_has_no_estimate_left(

@@ -57,6 +57,12 @@ def test_the_same_text_in_other_spacing_is_exact() -> None:
     assert (pair.kind, pair.score, pair.same_answer) == ("exact", 1.0, True)
 
 
+def test_answers_are_the_same_whatever_stands_around_them() -> None:
+    one, other = problem(ROPE, answer=r"$\dfrac{1}{2}$"), problem(ROPE, answer=r"\frac{1}{2}")
+    assert find_pairs([one], {"bench": [other]})[0].same_answer
+    assert not find_pairs([one], {"bench": [problem(ROPE, answer="12")]})[0].same_answer
+
+
 def test_a_problem_inside_a_longer_one_is_contained() -> None:
     (pair,) = found([f"Solve this carefully, friend. {ROPE} Write the answer into a box."], [ROPE])
     assert (pair.kind, pair.containment) == ("containment", 1.0)

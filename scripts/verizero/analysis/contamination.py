@@ -23,6 +23,7 @@ CONTAMINATION_COLUMNS = (
 )
 WITHOUT_COLUMNS = (*COLUMNS, "all_problems", "n_flagged")
 PAIRS = "pairs.jsonl"
+HEADING = "Contamination: "
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def contamination_table(overlaps: Sequence[Overlap]) -> Table:
                     "share": decimal_text(flagged / problems),
                 }
             )
-    caption = "Benchmark problems that a training set holds, by kind: exact, contained, near-duplicate"
+    caption = "Benchmark problems that are like a training problem, by the first kind that holds"
     return Table("contamination", caption, CONTAMINATION_COLUMNS, tuple(rows))
 
 
@@ -158,13 +159,13 @@ def sentences(overlaps: Sequence[Overlap]) -> list[str]:
     if not overlaps:
         return []
     said = [
-        f"Contamination: {overlap.train_set} holds {len(ids)} of the {overlap.count(benchmark, 'problems')} problems of {benchmark} "
-        f"({_kinds(overlap, benchmark)}); tables/without_flagged has the accuracy without them."
+        f"{HEADING}{len(ids)} of the {overlap.count(benchmark, 'problems')} problems of {benchmark} are flagged against "
+        f"{overlap.train_set} (by kind: {_kinds(overlap, benchmark)}); tables/without_flagged has the accuracy without them."
         for overlap in overlaps
         for benchmark, ids in sorted(overlap.flagged.items())
     ]
     names = ", ".join(overlap.train_set for overlap in overlaps)
-    return said or [f"Contamination: no benchmark problem is flagged in {names}."]
+    return said or [f"{HEADING}no benchmark problem is flagged in {names}."]
 
 
 def _kinds(overlap: Overlap, benchmark: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from verizero.analysis.contamination import Overlap, sentences
+from verizero.analysis.contamination import HEADING, Overlap, sentences
 from verizero.artifacts.manifest import absent_files
 from verizero.artifacts.rows import read_rows
 from verizero.config.contamination import OVERLAP_KINDS
@@ -67,7 +67,13 @@ def contamination_data(overlaps: Sequence[Overlap]) -> dict[str, Any] | None:
         for pair in turn
         if pair is not None
     ]
-    return {"sentences": sentences(overlaps), "pairs": ordered[:MAX_PAIRS], "of": len(ordered), "absent": absent}
+    said = [sentence.removeprefix(HEADING) for sentence in sentences(overlaps)]
+    return {
+        "sentences": [one[:1].upper() + one[1:] for one in said],
+        "pairs": ordered[:MAX_PAIRS],
+        "of": len(ordered),
+        "absent": absent,
+    }
 
 
 def _shortened(text: str) -> str:

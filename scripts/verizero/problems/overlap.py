@@ -39,7 +39,7 @@ class Pair:
         kind: the first that holds of exact, containment, near-duplicate.
         containment: share of the benchmark problem's n-grams, boilerplate left out, that the training problem has.
         jaccard: of the two sets of shingles.
-        same_answer: whether they share an accepted answer, letter by letter.
+        same_answer: whether they share an accepted answer, word by word; `1/2` and `0.5` are two.
     """
 
     train: Problem
@@ -90,7 +90,7 @@ def find_pairs(
             else None
         )
         if kind:
-            same = bool({normalised(text) for text in one.answers} & {normalised(text) for text in other.answers})
+            same = bool(_answers(one) & _answers(other))
             pairs.append(Pair(one, seen.copies[number], name, other, kind, share, alike, same))
     return pairs
 
@@ -254,6 +254,11 @@ class _Seen:
         keys = np.repeat(self._all[:, 0], times) * width + place[np.repeat(begin, times) + within]
         unique, shared = np.unique(keys, return_counts=True)
         return np.stack([unique // width, unique % width], axis=1), shared
+
+
+def _answers(problem: Problem) -> set[str]:
+    """A problem's accepted answers by their words, or by their text where there are none."""
+    return {" ".join(words(answer)) or normalised(answer) for answer in problem.answers}
 
 
 def _batches(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
