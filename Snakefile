@@ -3,6 +3,7 @@
 #   prepare_model ─┐
 #                  ├─ pretrain ─┐
 #   prepare_dataset┘            ├─ train ── generate ── grade ── aggregate ── track
+#                  └─ overlap ─────────────────────────────────────┘
 #
 # A study is a product of named things (config/studies/). A run is <model>.<dataset>.<template>.<optimizer>.s<seed>;
 # a subject is a base model or <run>@<step>. Every job's output is a manifest.json beside its payload, and a job has three
@@ -17,6 +18,7 @@ configfile: "config/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/prepare.smk"
+include: "workflow/rules/overlap.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/aggregate.smk"

@@ -3,10 +3,11 @@
     python scripts/aggregate.py --spec "$(python scripts/spec.py aggregate demo)" --results results --out results/studies/demo/manifest.json
     python scripts/aggregate.py --spec @spec.json --results results --out results/studies/demo/manifest.json --partial
 
-The spec names the study's runs and graded suites; they are read from the results folder. Without --partial a missing one ends the
+The spec names the study's runs, graded suites and overlaps; they are read from the results folder. Without --partial a missing one ends the
 command; with it, it is shown as missing in the tables, the report and the ledger.
 
-Beside the manifest come tables/{main,paired,change,seeds,statuses}.{csv,md,tex}, figures/, report.html and ledger.json.
+Beside the manifest come tables/{main,paired,change,seeds,statuses,contamination}.{csv,md,tex}, figures/, report.html and ledger.json;
+where benchmark problems are flagged, tables/without_flagged.* too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from verizero.analysis.browser import browse
 from verizero.analysis.cells import check_complete
+from verizero.analysis.contamination import flagged_problems
+from verizero.analysis.contamination_section import contamination_data
 from verizero.analysis.figures import draw_all
 from verizero.analysis.reading import study_inputs, warnings_of
 from verizero.analysis.report import report_html
@@ -59,6 +62,7 @@ def main() -> None:
         job.unpinned,
         rollouts,
         rollouts_absent,
+        contamination_data(found.overlaps),
     )
     (job.staging / "report.html").write_text(page, encoding="utf-8")
     for sentence in warnings_of(inputs):
@@ -71,6 +75,7 @@ def main() -> None:
             "comparisons": len(found.pairs),
             "changes": len(found.changes),
             "samples_shown": len(samples),
+            "flagged_problems": sum(len(ids) for ids in flagged_problems(found.overlaps).values()),
             **{f"runs_{state}": number for state, number in found.ledger["counts"]["runs"].items()},
         },
         seeds=spec.study.seeds,

@@ -3,6 +3,7 @@
 python scripts/spec.py train tiny.sums.plain.grpo-toy.s1
 python scripts/spec.py generate tiny.sums.plain.grpo-toy.s1@120/toy
 python scripts/spec.py prepare_dataset sums
+python scripts/spec.py overlap demo/sums
 python scripts/train.py --spec "$(python scripts/spec.py train RUN)" --model ... --dataset ... --out ...
 """
 
@@ -16,9 +17,18 @@ from verizero.config.expansion import parse_run, parse_subject
 from verizero.config.load import undefined
 from verizero.config.model import Section
 from verizero.config.registry import Registry, load_registry
-from verizero.config.spec import dataset_spec, generate_spec, grade_spec, model_spec, spec_text, study_spec, train_spec
+from verizero.config.spec import (
+    dataset_spec,
+    generate_spec,
+    grade_spec,
+    model_spec,
+    overlap_spec,
+    spec_text,
+    study_spec,
+    train_spec,
+)
 
-STAGES = ("prepare_model", "pretrain", "prepare_dataset", "train", "generate", "grade", "aggregate")
+STAGES = ("prepare_model", "pretrain", "prepare_dataset", "overlap", "train", "generate", "grade", "aggregate")
 
 
 def spec_of(registry: Registry, stage: str, name: str, study: str | None = None) -> Section:
@@ -44,6 +54,8 @@ def spec_of(registry: Registry, stage: str, name: str, study: str | None = None)
         return train_spec(registry, run, registry.study(study).validation if study else None)
     if stage == "aggregate":
         return study_spec(registry, name, registry.study(name))
+    if stage == "overlap":
+        return overlap_spec(registry.study(name.partition("/")[0]))
     subject, _, suite = name.partition("/")
     if not suite:
         raise UserError(f"`{name}`: {stage} wants <subject>/<suite>")
@@ -62,7 +74,7 @@ def main() -> None:
     """Print one spec."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=STAGES)
-    parser.add_argument("name", help="a model, data set, run, <subject>/<suite>, or study")
+    parser.add_argument("name", help="a model, data set, run, <subject>/<suite>, <study>/<data set>, or study")
     parser.add_argument("--config-dir", type=Path, default=Path("config"))
     parser.add_argument("--study", help="for `train`: the study whose `validation` the run has")
     arguments = parser.parse_args()

@@ -16,8 +16,12 @@ from verizero.artifacts.job import Job
 from verizero.artifacts.manifest import digest_of
 from verizero.artifacts.rows import write_rows
 from verizero.artifacts.seeds import derive_seed
+from verizero.config.contamination import OverlapKind
 from verizero.config.spec import StudySpec, spec_text
 from verizero.config.study import Evaluation, Study
+from verizero.problems.overlap import Pair
+from verizero.problems.overlap_rows import counts_of, pair_rows, text_rows, write_lines
+from verizero.problems.problem import Problem
 
 MEMBERS = {"sums-id.plain.sampled": 4, "sums-ood.plain.sampled": 4, "sums-id.plain.greedy": 1}
 PROBLEMS = 24
@@ -73,6 +77,9 @@ def fabricate(
     patch.setattr(sys, "argv", ["no-program"])
     for benchmark in sorted({member.split(".")[0] for member in MEMBERS}):
         _dataset(made, benchmark)
+    for train_set in made.spec.compared:
+        _dataset(made, train_set)
+        publish_overlap(made, train_set)
     for run in made.spec.runs:
         if not skip(f"{run.id}@{STEPS}"):
             _run(made, run.id, run.seed, run.optimizer)
@@ -93,6 +100,31 @@ def _dataset(made: Fabricated, name: str) -> None:
     job.publish(
         counts={"problems": PROBLEMS}, unpinned=["problems sums-ood (someone/sums)"] if name == "sums-ood" else []
     )
+
+
+def publish_overlap(made: Fabricated, train_set: str, alike: Sequence[tuple[str, int, OverlapKind]] = ()) -> None:
+    """What a training set shares with the benchmarks: (benchmark, number of its problem, kind) of each pair."""
+    names = sorted({member.split(".")[0] for member in MEMBERS})
+    inputs = {f"datasets/{name}": made.results / "datasets" / name / "manifest.json" for name in (train_set, *names)}
+    out = made.results / "overlaps" / made.spec.name / train_set / "manifest.json"
+    pairs = [
+        Pair(
+            train=Problem(id=f"train-{i}", problem=f"<b>A{i}B2=</b>", answers=["1"]),
+            copies=1,
+            benchmark=name,
+            problem=Problem(id=f"{name}-{i:02}", problem=f"A{i}B2=", answers=["1"]),
+            kind=kind,
+            containment=1.0,
+            jaccard=1.0,
+            same_answer=True,
+        )
+        for name, i, kind in alike
+    ]
+    problems = {name: [Problem(id=f"{i}", problem="?", answers=["1"]) for i in range(PROBLEMS)] for name in names}
+    job = Job("overlap", f"{made.spec.name}/{train_set}", {}, out, inputs)
+    write_lines(job.staging / "pairs.jsonl", pair_rows(pairs))
+    write_lines(job.staging / "texts.jsonl", text_rows(pairs))
+    job.publish(counts=counts_of(pairs, problems))
 
 
 def _run(made: Fabricated, id: str, seed: int, optimizer: str) -> None:

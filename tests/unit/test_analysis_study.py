@@ -155,18 +155,19 @@ def test_every_file_is_listed_and_whole(whole: fabricated.Fabricated) -> None:
     }
     tables = {
         f"tables/{name}.{ending}"
-        for name in ("main", "paired", "change", "seeds", "statuses")
+        for name in ("main", "paired", "change", "seeds", "statuses", "contamination")
         for ending in ("csv", "md", "tex")
     }
     assert listed == figures | tables | {"report.html", "ledger.json"}
     assert broken_files(_study(whole, "manifest.json")) == []
 
 
-def test_inputs_are_every_run_and_graded_suite_and_unpinned_is_inherited(whole: fabricated.Fabricated) -> None:
+def test_inputs_are_every_run_graded_suite_and_overlap_and_unpinned_is_inherited(whole: fabricated.Fabricated) -> None:
     manifest = read_manifest(_study(whole, "manifest.json"))
     assert set(manifest.inputs) == {
         *(f"runs/{run.id}" for run in whole.spec.runs),
         *(f"grades/{cell.grades}" for cell in whole.spec.cells),
+        "overlaps/mini/sums",
     }
     assert manifest.unpinned == ["problems sums-ood (someone/sums)"]
 

@@ -54,6 +54,14 @@ def test_each_condition_of_a_filter_is_counted_in_the_order_of_its_keys() -> Non
     assert ids(steps[-1][1]) == ["p1", "p5", "p7"]
 
 
+def test_of_near_duplicates_the_first_is_kept() -> None:
+    text = "A train leaves the station at noon and travels north at sixty miles per hour for three hours, how far"
+    near = [problem(1), problem(2), problem(3)]
+    near[0] = near[0].model_copy(update={"problem": text})
+    near[1] = near[1].model_copy(update={"problem": text + "?"})
+    assert ids(filtered(near, Filter(near_duplicates=0.7))[-1][1]) == ["p1", "p3"]
+
+
 def test_a_problem_without_a_level_passes_no_filter_of_levels() -> None:
     assert filtered([problem(1), problem(2, level=3)], Filter(levels=[3]))[-1][1] == [problem(2, level=3)]
 

@@ -21,6 +21,9 @@ from verizero.artifacts.job import Job
 from verizero.artifacts.rows import write_rows
 from verizero.config.expansion import parse_run, parse_subject
 from verizero.config.plan import Plan
+from verizero.problems.overlap import find_pairs
+from verizero.problems.overlap_rows import counts_of, pair_rows, text_rows, write_lines
+from verizero.problems.problem import read_problems
 from verizero.reward.grading import grade_member
 from verizero.reward.pool import GradingPool
 
@@ -81,6 +84,8 @@ def fabricate(root: Path, monkeypatch: pytest.MonkeyPatch, salt: str = "") -> Fa
         _model(made, plan, "tiny-init", "prepare_model", patch, {})
         inputs = {"model": made.manifest("models", "tiny-init"), "dataset": made.manifest("datasets", "sums-corpus")}
         _model(made, plan, "tiny", "pretrain", patch, inputs)
+        for name in plan.spec.compared:
+            _overlap(made, plan, name, patch)
         for run in made.run_ids():
             _run(made, plan, run, patch, salt)
         with GradingPool("verizero") as pool:  # whole numbers: no worker is started
@@ -112,6 +117,21 @@ def _dataset(made: Fabricated, plan: Plan, name: str, patch: pytest.MonkeyPatch)
     rows = [{"id": f"{name}-{number}", "problem": f"A{number}B2=", "answers": [str(number + 2)]} for number in range(6)]
     (job.staging / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     job.publish(counts={"source": 8, "distinct": 7, "problems": 6})
+
+
+def _overlap(made: Fabricated, plan: Plan, train_set: str, patch: pytest.MonkeyPatch) -> None:
+    names = [Path(path).parent.name for path in plan.benchmark_manifests()]
+    problems = {
+        name: read_problems(made.results / "datasets" / name / "payload" / "problems.jsonl")
+        for name in (train_set, *names)
+    }
+    benchmarks = {name: problems[name] for name in names}
+    pairs = find_pairs(problems[train_set], benchmarks)
+    id, inputs = f"{NAME}/{train_set}", {f"datasets/{name}": made.manifest("datasets", name) for name in problems}
+    job = _job(made, plan, "overlap", "overlap", id, id, made.manifest("overlaps", NAME, train_set), inputs, patch)
+    write_lines(job.staging / "pairs.jsonl", pair_rows(pairs))
+    write_lines(job.staging / "texts.jsonl", text_rows(pairs))
+    job.publish(counts={"train_problems": 6, **counts_of(pairs, benchmarks)})
 
 
 def _model(
@@ -222,6 +242,7 @@ def _study(made: Fabricated, plan: Plan, patch: pytest.MonkeyPatch) -> None:
     spec = plan.spec
     inputs = {f"runs/{run.id}": made.manifest("runs", run.id) for run in spec.runs}
     inputs |= {f"grades/{cell.grades}": made.manifest("grades", *cell.grades.split("/")) for cell in spec.cells}
+    inputs |= {f"overlaps/{NAME}/{name}": made.manifest("overlaps", NAME, name) for name in spec.compared}
     job = _job(made, plan, "aggregate", "study", NAME, NAME, made.manifest("studies", NAME), inputs, patch)
     for path, text in tabulate(spec, made.results).texts().items():
         (job.staging / path).parent.mkdir(exist_ok=True)

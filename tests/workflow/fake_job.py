@@ -25,6 +25,7 @@ KINDS = {
     "prepare_model": "model",
     "pretrain": "model",
     "prepare_dataset": "dataset",
+    "overlap": "overlap",
     "train": "run",
     "generate": "suite-samples",
     "grade": "suite-grades",

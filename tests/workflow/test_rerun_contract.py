@@ -42,6 +42,7 @@ SUBJECTS = ("tiny.plain", *CHECKPOINTS)
 GRPO, DR_GRPO = trained("grpo-toy"), trained("dr-grpo-toy")
 BASE = evaluated(("tiny.plain",))
 EVERY_EVALUATION = evaluated(SUBJECTS)
+OVERLAPS = {"overlaps/demo/sums", "overlaps/demo/sums-corpus"}
 PREPARED = {
     "models/tiny-init",
     "models/tiny",
@@ -119,7 +120,15 @@ CONTRACT: dict[str, tuple[Edit, set[str]]] = {
             "config/studies/demo.yaml",
             "validation:\n  benchmark: sums-ood\n  protocol: greedy-toy\n  every: 40\n",
         ),
-        GRPO | DR_GRPO | STUDY,
+        GRPO | DR_GRPO | STUDY,  # sums-ood is a benchmark of the suite already
+    ),
+    "how alike a contained problem is": (
+        append("config/studies/demo.yaml", "contamination:\n  containment: 0.6\n"),
+        OVERLAPS | STUDY,
+    ),
+    "up to which kind problems are flagged": (
+        append("config/studies/demo.yaml", "contamination:\n  flag: exact\n"),
+        STUDY,
     ),
     "learning rate of one optimizer": (
         append("config/optimizers/dr-grpo-toy.yaml", "learning_rate: 2.0e-4\n"),
@@ -151,7 +160,7 @@ CONTRACT: dict[str, tuple[Edit, set[str]]] = {
             "      - {benchmark: sums-ood, ",
             "      - {benchmark: gsm8k, protocol: greedy-toy}\n      - {benchmark: sums-ood, ",
         ),
-        EVERY_EVALUATION | STUDY | {"datasets/gsm8k"},
+        EVERY_EVALUATION | OVERLAPS | STUDY | {"datasets/gsm8k"},
     ),
     "a template's text": (
         edit("config/templates/plain.yaml", "{question}", "{question} "),
@@ -175,13 +184,17 @@ CONTRACT: dict[str, tuple[Edit, set[str]]] = {
     "a problem more in a benchmark": (
         edit("config/registry/benchmarks.yaml", "problems: 256\n    seed: 4", "problems: 257\n    seed: 4"),
         # the training set keeps these problems out, so it is made again, and with it what was trained on it
-        {"datasets/sums-ood", "datasets/sums"} | EVERY_EVALUATION | GRPO | DR_GRPO | STUDY,
+        {"datasets/sums-ood", "datasets/sums"} | OVERLAPS | EVERY_EVALUATION | GRPO | DR_GRPO | STUDY,
     ),
     "a new schema option with a default": (add_option_with_default, set()),
     "a changed default": (change_a_default, GRPO | DR_GRPO | STUDY),
     "a comment": (append("scripts/train.py", "\n# a comment\n"), set()),
     "a docstring": (edit("scripts/train.py", '"""', '"""Now. '), set()),
     "the plotting code": (append("scripts/verizero/analysis/figures.py", "\nEDITED = 1\n"), STUDY),
+    "what is written of two problems that are alike": (
+        append("scripts/verizero/problems/overlap_rows.py", "\nEDITED = 1\n"),
+        OVERLAPS | STUDY,
+    ),
     "the grader": (append("scripts/verizero/reward/graders.py", "\nEDITED = 1\n"), GRPO | DR_GRPO | graded() | STUDY),
     "the trainer": (append("scripts/verizero/training/loop.py", "\nEDITED = 1\n"), GRPO | DR_GRPO | STUDY),
     "the engine": (
@@ -190,7 +203,7 @@ CONTRACT: dict[str, tuple[Edit, set[str]]] = {
     ),
     "what every job uses": (
         append("scripts/verizero/artifacts/job.py", "\nEDITED = 1\n"),
-        PREPARED | GRPO | DR_GRPO | BASE | STUDY,
+        PREPARED | OVERLAPS | GRPO | DR_GRPO | BASE | STUDY,
     ),
     "the audit": (append("scripts/verizero/tracking/audit.py", "\nEDITED = 1\n"), set()),
     "touch on every file": (touch_everything, set()),

@@ -2,6 +2,7 @@ rule aggregate:
     input:
         runs=PLAN.run_manifests(),
         grades=PLAN.grade_manifests(),
+        overlaps=PLAN.overlap_manifests(),
     output:
         "results/studies/{study}/manifest.json",
     log:

@@ -126,6 +126,11 @@ def run_path(results: Path, run: str) -> Path:
     return results / "runs" / run / "manifest.json"
 
 
+def overlap_path(spec: StudySpec, results: Path, train_set: str) -> Path:
+    """The manifest of what a training set shares with the study's benchmarks."""
+    return results / "overlaps" / spec.name / train_set / "manifest.json"
+
+
 def read_suite(path: Path) -> dict[str, Path]:
     """The members of a graded suite: id -> manifest.
 
@@ -144,8 +149,9 @@ def read_suite(path: Path) -> dict[str, Path]:
 
 
 def missing_inputs(spec: StudySpec, results: Path) -> list[Path]:
-    """The manifests of runs and graded suites that the study plans and that are not there."""
+    """The manifests of runs, graded suites and overlaps that the study plans and that are not there."""
     planned = [*(run_path(results, run.id) for run in spec.runs), *(suite_path(results, cell) for cell in spec.cells)]
+    planned += [overlap_path(spec, results, name) for name in spec.compared]
     return [path for path in planned if not path.is_file()]
 
 
@@ -233,9 +239,12 @@ def check_alike(members: list[MemberGrades]) -> None:
 
 
 def study_inputs(spec: StudySpec, results: Path) -> dict[str, Path]:
-    """The manifests that a study is made from, as far as they are there: `runs/<id>` and `grades/<subject>/<suite>`."""
+    """The manifests that a study is made from, as far as they are there: `runs/<id>`, `grades/<subject>/<suite>`,
+    `overlaps/<study>/<training set>`.
+    """
     planned = {f"runs/{run.id}": run_path(results, run.id) for run in spec.runs}
     planned |= {f"grades/{cell.grades}": suite_path(results, cell) for cell in spec.cells}
+    planned |= {f"overlaps/{spec.name}/{name}": overlap_path(spec, results, name) for name in spec.compared}
     return {name: path for name, path in planned.items() if path.is_file()}
 
 

@@ -13,6 +13,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from verizero.analysis.cells import KEY_COLUMNS
+from verizero.analysis.contamination_section import CONTAMINATION
 from verizero.analysis.report_page import PAGE
 from verizero.analysis.rollout_section import ROLLOUTS
 from verizero.analysis.summary import reading_rule
@@ -43,6 +44,7 @@ def report_html(
     unpinned: Sequence[str],
     rollouts: Sequence[Mapping[str, Any]] = (),
     rollouts_absent: Sequence[str] = (),
+    contamination: Mapping[str, Any] | None = None,
 ) -> str:
     """The page's text.
 
@@ -50,13 +52,15 @@ def report_html(
         figures: PNG files, in the order of the page.
         samples, absent: from `browser.browse`.
         rollouts, rollouts_absent: from `rollout_browser.browse_rollouts`.
+        contamination: from `contamination_section.contamination_data`.
     """
     entries = [{"id": run["id"], "state": run["state"], "sha": run["manifest_sha256"]} for run in ledger["runs"]]
     entries += [
         {"id": cell["grades"], "state": cell["state"], "sha": cell["manifest_sha256"]} for cell in ledger["cells"]
     ]
+    parts = {"page": PAGE, "rollouts": ROLLOUTS, "contamination": CONTAMINATION}
     return (
-        Environment(loader=DictLoader({"page": PAGE, "rollouts": ROLLOUTS}), autoescape=True, undefined=StrictUndefined)
+        Environment(loader=DictLoader(parts), autoescape=True, undefined=StrictUndefined)
         .get_template("page")
         .render(
             name=spec.name,
@@ -78,6 +82,7 @@ def report_html(
             rollouts=bool(rollouts),
             rollouts_json=_script_json(rollouts),
             rollouts_absent=rollouts_absent,
+            contamination=contamination,
             entries=entries[:MAX_ENTRIES],
             entries_left_out=max(0, len(entries) - MAX_ENTRIES),
             unpinned=unpinned,

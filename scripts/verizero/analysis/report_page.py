@@ -40,6 +40,7 @@ article { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .9re
 .p2 { background: #ddd0ef; }
 .p3 { background: #bd9fe0; }
 .p4 { background: #9a6bcf; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: .8rem; }
 details summary { cursor: pointer; color: var(--accent); }
 </style>
 </head>
@@ -59,6 +60,7 @@ const make = (tag, text, cls) => {
 <nav><a href="#summary">Summary</a>
 {% if figures %}<a href="#figures">Figures</a>{% endif %}
 <a href="#tables">Tables</a>
+{% if contamination %}<a href="#contamination">Contamination</a>{% endif %}
 <a href="#samples">Samples</a>
 {% if rollouts or rollouts_absent %}<a href="#rollouts">Rollouts</a>{% endif %}
 <a href="#ledger">Ledger</a>
@@ -93,6 +95,8 @@ const make = (tag, text, cls) => {
 {% endfor %}
 <h3>How to read them</h3>
 <p>{{ methods }}</p>
+
+{% if contamination %}{% include "contamination" %}{% endif %}
 
 <h2 id="samples">Samples</h2>
 <p class="soft">Chosen by the hash of the problem's id, the same problems for every subject; besides,

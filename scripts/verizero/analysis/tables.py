@@ -54,7 +54,7 @@ STATUS_COLUMNS = (
     "samples",
     "share",
 )
-NUMBERS = {"estimate", "ci_low", "ci_high", "difference", "change", "p", "p_holm", "mde", "share"}
+NUMBERS = {"estimate", "ci_low", "ci_high", "difference", "change", "p", "p_holm", "mde", "share", "all_problems"}
 
 
 @dataclass(frozen=True)

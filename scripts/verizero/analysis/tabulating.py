@@ -12,6 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from verizero.analysis.cells import Row, rows_of_groups
+from verizero.analysis.contamination import (
+    Overlap,
+    contamination_table,
+    flagged_problems,
+    read_overlaps,
+    sentences,
+    without_flagged_table,
+)
 from verizero.analysis.curves import read_curves
 from verizero.analysis.figure_data import PlannedFigure, figure_csv, planned_figures
 from verizero.analysis.ledger import ledger
@@ -30,9 +38,10 @@ class Tabulation:
         graded: each group with the grades of each seed.
         rows, pairs, changes: the estimates, the optimizers' differences, the checkpoints' differences from their base.
         findings: what follows, in sentences.
-        tables: main, paired, change, seeds, statuses.
+        tables: main, paired, change, seeds, statuses; contamination, and without_flagged where problems are flagged.
         figures: what each figure shows.
         ledger: every planned run and suite with its state.
+        overlaps: what each training set shares with the benchmarks.
     """
 
     spec: StudySpec
@@ -44,6 +53,7 @@ class Tabulation:
     tables: Sequence[Table]
     figures: Sequence[PlannedFigure]
     ledger: dict[str, Any]
+    overlaps: Sequence[Overlap] = ()
 
     def table_texts(self) -> dict[str, str]:
         """The tables' files: path below the study's folder -> content."""
@@ -76,6 +86,7 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
     """
     graded = [(group, group.read()) for group in groups_of(spec.cells, results)]
     curves = read_curves(spec, results)
+    overlaps = read_overlaps(spec, results)
     rows = rows_of_groups(graded, spec.confidence)
     pairs = optimizer_pairs(graded, spec.confidence)
     changes = changes_from_base(graded, spec.confidence)
@@ -86,14 +97,19 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         seed_table(rows),
         status_table(graded),
     ]
+    if overlaps:
+        tables.append(contamination_table(overlaps))
+    if flagged := flagged_problems(overlaps):
+        tables.append(without_flagged_table(graded, flagged, spec.confidence))
     return Tabulation(
         spec,
         graded,
         rows,
         pairs,
         changes,
-        findings(rows, changes, pairs, spec.confidence),
+        [*findings(rows, changes, pairs, spec.confidence), *sentences(overlaps)],
         tables,
         planned_figures(spec, curves, rows),
         ledger(spec, results),
+        overlaps,
     )

@@ -14,7 +14,9 @@ from verizero.artifacts.errors import UserError
 from verizero.artifacts.files import describe, folder_md5
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Kind = Literal["model", "dataset", "run", "samples", "suite-samples", "grades", "suite-grades", "study", "tracking"]
+Kind = Literal[
+    "model", "dataset", "overlap", "run", "samples", "suite-samples", "grades", "suite-grades", "study", "tracking"
+]
 PAYLOAD = "payload"
 
 

@@ -19,6 +19,7 @@ from verizero.config.spec import (
     generate_spec,
     grade_spec,
     model_spec,
+    overlap_spec,
     spec_text,
     study_spec,
     train_spec,
@@ -83,6 +84,8 @@ class Plan:
                 return spec_text(dataset_spec(registry, name))
             case "train":
                 return spec_text(train_spec(registry, parse_run(name), self.study.validation))
+            case "overlap":
+                return spec_text(overlap_spec(self.study))
             case "generate" | "grade":
                 subject, _, suite = name.partition("/")
                 return spec_text(
@@ -132,6 +135,21 @@ class Plan:
         """The benchmark that each run of the study is measured on while it trains; none where there is none."""
         return [dataset_manifest(self.study.validation.benchmark)] if self.study.validation else []
 
+    def benchmark_manifests(self) -> list[str]:
+        """Every benchmark of the study: of its suites and probes, and of its validation."""
+        return [dataset_manifest(name) for name in self._evaluated() if name in self.registry.benchmarks]
+
+    def _evaluated(self) -> list[str]:
+        """The sets that something is evaluated on; a probe may sample a training set too."""
+        names = {self.study.validation.benchmark} if self.study.validation else set()
+        for suite in self.study.evaluation.all_suites:
+            names.update(member.benchmark for member in self.registry.suites[suite].members)
+        return sorted(names)
+
+    def overlap_manifests(self) -> list[str]:
+        """What each set that the study trains on shares with its benchmarks."""
+        return [overlap_manifest(self.name, name) for name in self.spec.compared]
+
     def run_manifests(self) -> list[str]:
         """Every run of the study."""
         return [run_manifest(run.id) for run in runs(self.study)]
@@ -142,12 +160,7 @@ class Plan:
 
     def dataset_manifests(self) -> list[str]:
         """Every training set and benchmark of the study."""
-        names = {*self.study.train_sets}
-        for suite in self.study.evaluation.all_suites:
-            names.update(member.benchmark for member in self.registry.suites[suite].members)
-        if self.study.validation:
-            names.add(self.study.validation.benchmark)
-        return [dataset_manifest(name) for name in sorted(names)]
+        return [dataset_manifest(name) for name in sorted({*self.study.train_sets, *self._evaluated()})]
 
     def targets(self) -> list[str]:
         """What `snakemake` makes without being told: every artifact of the study, so that one that was removed is made again."""
@@ -167,13 +180,15 @@ class Plan:
         """Stage, name, manifest and the manifests of the inputs of every artifact; each after those that it needs."""
         roots = [("dataset", Path(path).parent.name) for path in self.dataset_manifests()]
         roots += [("model", model) for model in self.study.models]
+        roots += [("overlap", name) for name in self.spec.compared]
         roots += [("run", run.id) for run in runs(self.study)]
         roots += [("grades", f"{subject.id}/{suite}") for subject, suite in self._evaluations()]
         done: set[tuple[str, str]] = set()
         for kind, name in roots:
             yield from self._with_needed(kind, name, done)
         tables = f"results/studies/{self.name}/manifest.json"
-        yield ("aggregate", self.name, tables, (*self.run_manifests(), *self.grade_manifests()))
+        inputs = (*self.run_manifests(), *self.grade_manifests(), *self.overlap_manifests())
+        yield ("aggregate", self.name, tables, inputs)
 
     def _with_needed(
         self, kind: str, name: str, done: set[tuple[str, str]]
@@ -198,6 +213,11 @@ class Plan:
                     job = ("pretrain", name, model_manifest(name), [*self.pretrain_inputs(name).values()])
                 else:
                     needed, job = [], ("prepare_model", name, model_manifest(name), [])
+            case "overlap":
+                needed = [("dataset", Path(path).parent.name) for path in self.benchmark_manifests()]
+                needed.append(("dataset", name))
+                read = [dataset_manifest(name), *self.benchmark_manifests()]
+                job = ("overlap", f"{self.name}/{name}", overlap_manifest(self.name, name), read)
             case "run":
                 run, validation = parse_run(name), self.validation_manifests()
                 needed = [("model", run.model), ("dataset", run.train_set)]
@@ -237,6 +257,11 @@ def dataset_manifest(name: str) -> str:
 def grades_manifest(name: str) -> str:
     """Where the manifest of a graded suite is; `name` reads `<subject>/<suite>`."""
     return f"results/grades/{name}/manifest.json"
+
+
+def overlap_manifest(study: str, dataset: str) -> str:
+    """Where it is said what a training set shares with a study's benchmarks."""
+    return f"results/overlaps/{study}/{dataset}/manifest.json"
 
 
 def run_manifest(run: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from verizero.config.contamination import OverlapKind
 from verizero.config.model import AnswerType, Count, Name, Probability, Section
 from verizero.config.sources import Hub
 
@@ -114,6 +115,8 @@ class Filter(Section):
 
     distinct: bool = False
     """Keep the first of problems with the same normalised text."""
+    near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Keep the first of problems whose sets of 5-word shingles have this Jaccard similarity or more; 0.7 is usual."""
     numeric_answer: bool = False
     """Keep problems whose answer is a plain number."""
     max_problem_characters: Count | None = None
@@ -220,7 +223,10 @@ class ProblemSet(Section):
     expressions are exact whatever it says."""
     filters: list[Filter] = []
     exclude: list[Name] = []
-    """Benchmarks whose problems are kept out, by normalised text; how many there were is recorded."""
+    """Benchmarks whose problems are kept out; how many there were is recorded."""
+    exclude_by: OverlapKind = "exact"
+    """Which problems are taken for a benchmark's: those with its normalised text, those too that contain half of its n-grams, or
+    near-duplicates too (docs/contamination.md)."""
     select: Selection = Selection()
     replace: dict[str, Replacement] = {}
     """Problem id -> another text or label; how many is recorded, and the source's answers stay in the set."""

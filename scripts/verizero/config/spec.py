@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from verizero.artifacts.canonical import canonical_json
 from verizero.artifacts.errors import UserError
+from verizero.config.contamination import OverlapRule
 from verizero.config.expansion import Run, Step, Subject, evaluations, members, runs
 from verizero.config.load import sentence
 from verizero.config.model import Count, Name, Section, frozen_defaults
@@ -45,6 +47,12 @@ class DatasetSpec(Section):
     problems: Benchmark
     templates: dict[str, Template] = {}
     """Those by which filters count tokens."""
+
+
+class OverlapSpec(Section):
+    """`overlap`; the training set and the benchmarks are inputs."""
+
+    rule: OverlapRule = OverlapRule()
 
 
 class ValidationSpec(ValidationRule):
@@ -123,6 +131,13 @@ class StudySpec(Section):
     """Optimizer -> the steps whose weights it keeps."""
     own_template: dict[str, bool]
     """Suite -> whether a member of it uses the template of the run."""
+    corpora: list[Name] = []
+    """The sets that models of the study were pretrained on here: a benchmark's problem in them was seen too."""
+
+    @property
+    def compared(self) -> list[str]:
+        """The training sets that are compared with the benchmarks."""
+        return sorted({*self.study.train_sets, *self.corpora})
 
     @property
     def question(self) -> str:
@@ -209,6 +224,11 @@ def dataset_spec(registry: Registry, name: str) -> DatasetSpec:
     )
 
 
+def overlap_spec(study: Study) -> OverlapSpec:
+    """For `overlap`; what is flagged is a matter of the tables."""
+    return OverlapSpec(rule=OverlapRule(**{key: getattr(study.contamination, key) for key in OverlapRule.model_fields}))
+
+
 def train_spec(registry: Registry, run: Run, validation: Validation | None = None) -> TrainSpec:
     """For `train`, in a study that validates so."""
     return TrainSpec(
@@ -259,7 +279,18 @@ def study_spec(registry: Registry, name: str, study: Study) -> StudySpec:
         own_template={
             suite: any(member.template is None for member in registry.suites[suite].members) for suite in suites
         },
+        corpora=corpora(registry, study.models),
     )
+
+
+def corpora(registry: Registry, models: Iterable[str]) -> list[str]:
+    """The sets that models were pretrained on here, those that they start from included."""
+    found: set[str] = set()
+    for name in models:
+        while isinstance(source := registry.models[name].source, Pretrained):
+            found.add(source.train_set)
+            name = source.model
+    return sorted(found)
 
 
 def identity(section: S) -> S:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from verizero.config.contamination import Contamination
 from verizero.config.model import Count, GraderName, Name, Probability, Section
 
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -67,6 +68,8 @@ class Study(Section):
     seeds: list[Annotated[int, Field(ge=0)]] = []
     evaluation: Evaluation
     validation: Validation | None = None
+    contamination: Contamination = Contamination()
+    """How training sets are compared with benchmarks."""
     confidence: Probability = 0.95
     """Of every interval."""
 

@@ -62,7 +62,7 @@ def prepare(entry: Benchmark, excluded: Mapping[str, Sequence[Problem]], evidenc
             problems = left
             counts[f"after_filter_{number}_{name}"] = len(left)
     if excluded:
-        problems, found = without(problems, excluded)
+        problems, found = without(problems, excluded, entry.exclude_by)
         counts |= {f"excluded_{name}": number for name, number in found.items()}
         counts["after_exclusion"] = len(problems)
     problems = selected(problems, entry.select, evidence)

@@ -6,9 +6,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from verizero.artifacts.errors import UserError
+from verizero.config.contamination import OverlapKind
 from verizero.config.problem_sets import Filter, Selection
 from verizero.problems.evidence import NOTHING, Evidence
 from verizero.problems.golds import is_number
+from verizero.problems.near_duplicates import distinct_nearly
+from verizero.problems.overlap import texts_alike
 from verizero.problems.problem import Problem
 from verizero.problems.ranking import by_variance
 from verizero.problems.text import normalised
@@ -35,6 +38,8 @@ def _conditions(entry: Filter, evidence: Evidence) -> Iterator[tuple[str, Callab
 
     if entry.distinct:
         yield "distinct", distinct
+    if (jaccard := entry.near_duplicates) is not None:
+        yield "near_duplicates", lambda problems: distinct_nearly(problems, jaccard)
     if entry.numeric_answer:
         yield "numeric_answer", those(lambda problem: all(is_number(answer) for answer in problem.answers))
     if (most := entry.max_problem_characters) is not None:
@@ -62,10 +67,16 @@ def distinct(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def without(
-    problems: Sequence[Problem], excluded: Mapping[str, Sequence[Problem]]
+    problems: Sequence[Problem], excluded: Mapping[str, Sequence[Problem]], by: OverlapKind = "exact"
 ) -> tuple[list[Problem], dict[str, int]]:
-    """The problems whose normalised text is in no benchmark, and for each benchmark how many were its."""
+    """The problems that are in no benchmark, and for each benchmark how many were its.
+
+    Args:
+        by: what is taken for a benchmark's problem: its normalised text, and up to this kind what is like it.
+    """
     texts = {name: {normalised(problem.problem) for problem in benchmark} for name, benchmark in excluded.items()}
+    if by != "exact":
+        texts = {name: texts[name] | alike for name, alike in texts_alike(problems, excluded, by).items()}
     left, found = [], dict.fromkeys(excluded, 0)
     for problem in problems:
         text = normalised(problem.problem)

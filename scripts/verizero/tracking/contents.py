@@ -36,6 +36,8 @@ def left_out(kind: Kind, path: str) -> Reason | None:
             return None if path in (CURVES_FILE, EVENTS_FILE) else "weights"
         case "dataset":
             return "problems"
+        case "overlap":
+            return None if path == "pairs.jsonl" else "problems"
         case "study":
             return None if path.endswith((".csv", ".md", ".tex", ".json")) else "drawings"
         case "tracking":

@@ -41,6 +41,8 @@ def present_spec(artifact: Artifact, plan: Plan) -> Any:
             return json.loads(plan.stage_spec("prepare_model", name))
         case "dataset", (_, name):
             return json.loads(plan.stage_spec("prepare_dataset", name))
+        case "overlap", (_, study, name):
+            return json.loads(plan.stage_spec("overlap", f"{study}/{name}"))
         case "run", (_, run):
             return json.loads(plan.stage_spec("train", run))
         case "samples", (_, subject, suite, member):

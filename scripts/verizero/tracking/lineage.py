@@ -14,7 +14,7 @@ from verizero.artifacts.manifest import Manifest, digest_of, payload_folder, rea
 from verizero.artifacts.record import Record
 from verizero.config.expansion import parse_run, parse_subject
 
-PLACES = ("models", "datasets", "runs", "samples", "grades", "studies")
+PLACES = ("models", "datasets", "overlaps", "runs", "samples", "grades", "studies")
 """The folders inside the results; an input may be named by where it lies."""
 
 

@@ -43,6 +43,8 @@ def needs(job: PlannedJob) -> Iterator[Need]:
             for path in job.inputs:
                 if path.is_file() and path.parts[1] == "runs":
                     yield from _absent(path, path, job, lambda file: file == CURVES_FILE)
+                elif path.parts[1] == "overlaps":
+                    yield from _absent(path, path, job, lambda file: file == "pairs.jsonl")
                 else:
                     for member in _members(path):
                         yield from _absent(member, path, job)

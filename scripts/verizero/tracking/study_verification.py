@@ -102,9 +102,10 @@ def verify_study(results: Path, name: str, workers: int = 1) -> StudyVerificatio
 
 
 def not_planned(study: Artifact) -> str | None:
-    """Why a study is not finished: the first planned run or graded suite that it was made without; None when it is."""
+    """Why a study is not finished: the first planned run, graded suite or overlap that it was made without; None when it is."""
     spec = read_study_spec(study)
     planned = [f"runs/{run.id}" for run in spec.runs] + [f"grades/{cell.grades}" for cell in spec.cells]
+    planned += [f"overlaps/{spec.name}/{name}" for name in spec.compared]
     missing = [name for name in planned if name not in study.manifest.inputs]
     return f"{study.path} was made without {missing[0]}" if missing else None
 
