@@ -6,7 +6,9 @@
 The spec names the study's runs and graded suites; they are read from the results folder. Without --partial a missing one ends the
 command; with it, it is shown as missing in the tables, the report and the ledger.
 
-Beside the manifest come tables/{main,paired,change,seeds,statuses}.{csv,md,tex}, figures/, report.html and ledger.json.
+Beside the manifest come tables/{main,paired,change,seeds,statuses}.{csv,md,tex}, figures/, report.html and ledger.json; and
+tables/behaviours.{csv,md,tex} with two figures where the study says `evaluation.behaviours: true` (docs/probes.md). That
+table reads the texts of samples and problems; where they are not on this machine, their numbers are left empty, and that is said.
 """
 
 from __future__ import annotations
@@ -59,12 +61,15 @@ def main() -> None:
         job.unpinned,
         rollouts,
         rollouts_absent,
+        found.unread,
     )
     (job.staging / "report.html").write_text(page, encoding="utf-8")
     for sentence in warnings_of(inputs):
         job.warn(sentence)
     for sentence in [*absent, *rollouts_absent]:
         job.warn(f"not in the report's browser: {sentence}")
+    for sentence in found.unread:
+        job.warn(f"no behaviours of its texts: {sentence}")
     job.publish(
         counts={
             "rows": len(found.rows),

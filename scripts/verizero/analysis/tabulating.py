@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verizero.analysis.behaviours import behaviour_rows, behaviour_table
 from verizero.analysis.cells import Row, rows_of_groups
 from verizero.analysis.curves import read_curves
 from verizero.analysis.figure_data import PlannedFigure, figure_csv, planned_figures
 from verizero.analysis.ledger import ledger
 from verizero.analysis.paired import Difference, changes_from_base, optimizer_pairs
+from verizero.analysis.probe_figures import probe_figures
 from verizero.analysis.reading import Group, MemberGrades, groups_of
 from verizero.analysis.summary import findings, reading_rule
 from verizero.analysis.tables import Table, change_table, main_table, paired_table, seed_table, status_table
@@ -30,9 +32,10 @@ class Tabulation:
         graded: each group with the grades of each seed.
         rows, pairs, changes: the estimates, the optimizers' differences, the checkpoints' differences from their base.
         findings: what follows, in sentences.
-        tables: main, paired, change, seeds, statuses.
+        tables: main, paired, change, seeds, statuses; behaviours where the study asks for them.
         figures: what each figure shows.
         ledger: every planned run and suite with its state.
+        unread: members whose texts are not on this machine, in sentences: what is said of behaviours is without them.
     """
 
     spec: StudySpec
@@ -44,6 +47,7 @@ class Tabulation:
     tables: Sequence[Table]
     figures: Sequence[PlannedFigure]
     ledger: dict[str, Any]
+    unread: Sequence[str] = ()
 
     def table_texts(self) -> dict[str, str]:
         """The tables' files: path below the study's folder -> content."""
@@ -86,6 +90,12 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         seed_table(rows),
         status_table(graded),
     ]
+    figures = planned_figures(spec, curves, rows)
+    unread: list[str] = []
+    if spec.study.evaluation.behaviours:
+        behaviours, unread = behaviour_rows(graded, results, spec.confidence)
+        tables.append(behaviour_table(behaviours, spec.confidence))
+        figures += probe_figures(rows, behaviours)
     return Tabulation(
         spec,
         graded,
@@ -94,6 +104,7 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         changes,
         findings(rows, changes, pairs, spec.confidence),
         tables,
-        planned_figures(spec, curves, rows),
+        figures,
         ledger(spec, results),
+        unread,
     )

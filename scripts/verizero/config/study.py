@@ -20,6 +20,8 @@ class Evaluation(Section):
     """For the base models only."""
     checkpoints: Literal["last", "all", "best"] = "last"
     """The rule by which checkpoints are chosen; `all` are those that the optimizer keeps, `best` is the validation's."""
+    behaviours: bool = False
+    """Measure what the responses are like beyond right or wrong (answer rate, reflection, repetition ...): a table and figures more."""
 
 
 class ValidationRule(Section):

@@ -1,0 +1,82 @@
+"""Pass@k over the number of tries, and how often responses answer and box, by template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from verizero.analysis.cells import Row
+from verizero.analysis.plotting import INK, colours, label_ends, new_figure
+from verizero.analysis.probe_figures import RATES, tries_of
+from verizero.analysis.tables import percent
+
+MAX_PANELS, MAX_LINES = 6, 40
+
+
+def draw_pass_at_k(rows: Sequence[Row], confidence: float) -> Figure:
+    """A panel for each benchmark and protocol, a line with a band for each subject and template; k doubles."""
+    panels = list(dict.fromkeys((row.key.benchmark, row.key.protocol) for row in rows))[:MAX_PANELS]
+    palette = colours([subject(row) for row in rows])
+    across = min(3, len(panels))
+    figure = new_figure(max(5.2, 4.4 * across), 3.9 * -(-len(panels) // across))
+    drawn = figure.subplots(-(-len(panels) // across), across, squeeze=False).flat
+    for axes, place in zip(drawn, panels, strict=False):
+        own = [row for row in rows if (row.key.benchmark, row.key.protocol) == place]
+        ends, most = [], 1
+        for name, colour in palette.items():
+            line = sorted((row for row in own if subject(row) == name), key=tries_of)
+            line = [row for row in line if row.estimate.estimate is not None]
+            if not line:
+                continue
+            k = [tries_of(row) for row in line]
+            values = [row.estimate.estimate or 0.0 for row in line]
+            bounds = [(row.estimate.low, row.estimate.high) for row in line]
+            axes.plot(k, values, "o-", color=colour, ms=4, lw=1.8)
+            if all(low is not None for low, _ in bounds):
+                low, high = zip(*bounds, strict=True)
+                axes.fill_between(k, low, high, color=colour, alpha=0.12, lw=0)
+            ends.append((float(k[-1]), values[-1], name, colour))
+            most = max(most, *k)
+        axes.set_xscale("log", base=2)
+        ticks = [2**exponent for exponent in range(most.bit_length())]
+        axes.set_xticks(ticks, list(map(str, ticks)))
+        axes.set_ylim(bottom=0)
+        axes.set(title=" · ".join(place), xlabel=f"k, pass@k with {percent(confidence)} bands")
+        label_ends(axes, ends)
+    for axes in list(drawn):
+        axes.set_axis_off()
+    return figure
+
+
+def draw_rates(rows: Sequence[Row], confidence: float) -> Figure:
+    """Two panels, the share of responses that attempt an answer and that have a box; a line a subject, benchmark and protocol."""
+    lines = list(dict.fromkeys(label(row) for row in rows))[:MAX_LINES]
+    palette = colours([row.key.template.split("/")[-1] for row in rows])
+    figure = new_figure(10.4, max(2.4, 1.1 + 0.24 * len(lines)))
+    for axes, metric in zip(figure.subplots(1, 2, sharey=True), RATES, strict=True):
+        for row in rows:
+            if row.metric != metric or label(row) not in lines:
+                continue
+            at, found = lines.index(label(row)), row.estimate
+            colour = palette[row.key.template.split("/")[-1]]
+            if found.low is not None and found.high is not None:
+                axes.plot([found.low, found.high], [at, at], color=colour, lw=2, solid_capstyle="butt")
+            axes.plot([found.estimate or 0.0], [at], "o", color=colour, ms=6, mec="white", mew=0.8)
+        words = {"answer_rate": "Attempt an answer", "box_rate": "Have a box"}[metric]
+        axes.set_title(f"{words} (share, {percent(confidence)} intervals)")
+        axes.set(xlim=(-0.03, 1.03), ylim=(len(lines) - 0.4, -0.6))
+        axes.set_yticks(range(len(lines)), lines, color=INK, fontsize=8)
+        axes.grid(axis="y", visible=False)
+    return figure
+
+
+def subject(row: Row) -> str:
+    """What a line of pass@k is about: the template, and before it what is not the base model."""
+    name = f"{row.key.model} {row.key.template}"
+    return f"{name} {row.key.optimizer}@{row.key.checkpoint}" if row.key.optimizer else name
+
+
+def label(row: Row) -> str:
+    """What a line of rates is about."""
+    return f"{subject(row)} · {row.key.benchmark} · {row.key.protocol}"

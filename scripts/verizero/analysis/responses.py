@@ -1,0 +1,79 @@
+"""What is measured on each response of a graded member, beyond right or wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verizero.analysis.answering import answering
+from verizero.analysis.code_use import uses_code
+from verizero.analysis.languages import mixes_languages, script_shares
+from verizero.analysis.reading import MemberGrades
+from verizero.analysis.reflection import KEYWORDS, keyword_count
+from verizero.analysis.repetition import repetitive
+from verizero.artifacts.manifest import digest_of, payload_folder, read_manifest
+from verizero.artifacts.rows import read_rows
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MemberResponses:
+    """The measures of one graded member's responses: N problems, K samples each.
+
+    Attributes:
+        grades: the verdicts, and what they carry of the response.
+        measured: measure -> [problem, sample], in the verdicts' order; None where the texts are not on this machine.
+    """
+
+    grades: MemberGrades
+    measured: Mapping[str, Array] | None
+
+
+def measures(response: str, question: str) -> dict[str, float]:
+    """Every measure of one text: 0 or 1 for yes or no, a count for the keywords, a share in 0..1 for the scripts."""
+    scripts = script_shares(response)
+    latin, han = scripts.get("LATIN", 0.0), scripts.get("CJK", 0.0)
+    return {
+        "answer_rate": answering(response, question).attempts,
+        **{name: keyword_count(response, keywords) for name, keywords in KEYWORDS.items()},
+        "mixed_language": mixes_languages(response),
+        "han_share": han,
+        "other_script_share": 1 - latin - han if scripts else 0.0,
+        "repetitive": repetitive(response),
+        "code": uses_code(response),
+    }
+
+
+def read_responses(grades: MemberGrades, benchmark: str, results: Path) -> MemberResponses:
+    """Measure the responses of a graded member, where both they and the problems of its benchmark are here."""
+    samples, questions = samples_of(grades.path, results), questions_of(benchmark, results)
+    if samples is None or questions is None:
+        return MemberResponses(grades, None)
+    rows = sorted(
+        read_rows(payload_folder(samples, "samples") / "samples.jsonl.gz"),
+        key=lambda row: (str(row["problem"]), row["sample"]),
+    )
+    found = [measures(str(row["text"]), questions.get(str(row["problem"]), "")) for row in rows]
+    shape = grades.correct.shape
+    return MemberResponses(
+        grades, {name: np.array([one[name] for one in found], dtype=np.float64).reshape(shape) for name in found[0]}
+    )
+
+
+def samples_of(grades: Path, results: Path) -> Path | None:
+    """The samples of a graded member, when they are on this machine and are the graded ones."""
+    path = results / "samples" / grades.relative_to(results / "grades")
+    if not path.is_file() or read_manifest(grades).inputs.get("samples") != digest_of(path):
+        return None
+    return path if (payload_folder(path, "samples") / "samples.jsonl.gz").is_file() else None
+
+
+def questions_of(benchmark: str, results: Path) -> dict[str, str] | None:
+    """The problems' texts by id; None where they are not on this machine."""
+    path = results / "datasets" / benchmark / "payload" / "problems.jsonl"
+    return {str(row["id"]): str(row["problem"]) for row in read_rows(path)} if path.is_file() else None
