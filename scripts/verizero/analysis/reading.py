@@ -110,7 +110,7 @@ def read_member(manifest_path: Path) -> MemberGrades:
             f"{payload / 'grades.jsonl.gz'}: problems have {sorted(set(counts.values()))} samples; each must have the same number"
         )
     shape = (len(counts), len(rows) // len(counts))
-    if (asked := _asked(manifest_path, manifest)) is not None and asked != shape[1]:
+    if (asked := _asked(manifest_path)) is not None and asked != shape[1]:
         raise UserError(
             f"{manifest_path}: {shape[1]} samples of each problem are graded, its protocol asks for {asked}; "
             "remove it and its samples and run `snakemake` to make them again"
@@ -126,14 +126,19 @@ def read_member(manifest_path: Path) -> MemberGrades:
     )
 
 
-def _asked(grades: Path, manifest: Manifest) -> int | None:
-    """How many samples of each problem the graded samples were to have; None where their manifest is not here."""
+def graded_samples(grades: Path) -> Path | None:
+    """The manifest of the samples that a member's grades are of; None where it is not here, or others are."""
     if len(grades.parts) < 5 or grades.parts[-5] != "grades":
         return None
-    samples = grades.parents[3].with_name("samples").joinpath(*grades.parts[-4:])
-    if not samples.is_file() or manifest.inputs.get("samples") != digest_of(samples):
-        return None  # other samples are no word on these
-    asked = read_manifest(samples).spec.get("samples", 1)
+    manifest, suite = read_manifest(grades), grades.parents[3].with_name("samples").joinpath(*grades.parts[-4:-2])
+    samples = suite / str(manifest.spec.get("member", grades.parts[-2])) / grades.name
+    return samples if samples.is_file() and manifest.inputs.get("samples") == digest_of(samples) else None
+
+
+def _asked(grades: Path) -> int | None:
+    """How many samples of each problem a member was to have; None where that is not known here."""
+    samples = graded_samples(grades)
+    asked = read_manifest(samples).spec.get("samples", 1) if samples else None
     return asked if isinstance(asked, int) else None
 
 

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verizero.analysis.answering import answering
+from verizero.analysis.browser import samples_of
 from verizero.analysis.code_use import uses_code
 from verizero.analysis.languages import mixes_languages, script_shares
 from verizero.analysis.reading import MemberGrades
 from verizero.analysis.reflection import KEYWORDS, keyword_count
 from verizero.analysis.repetition import repetitive
-from verizero.artifacts.manifest import digest_of, payload_folder, read_manifest
+from verizero.artifacts.manifest import payload_folder, read_manifest
 from verizero.artifacts.rows import read_rows
+from verizero.reward.cut import cut_row
 
 Array = NDArray[np.float64]
 
@@ -51,26 +53,19 @@ def measures(response: str, question: str) -> dict[str, float]:
 
 def read_responses(grades: MemberGrades, benchmark: str, results: Path) -> MemberResponses:
     """Measure the responses of a graded member, where both they and the problems of its benchmark are here."""
-    samples, questions = samples_of(grades.path, results), questions_of(benchmark, results)
+    samples, questions = samples_of(grades.path), questions_of(benchmark, results)
     if samples is None or questions is None:
         return MemberResponses(grades, None)
     rows = sorted(
         read_rows(payload_folder(samples, "samples") / "samples.jsonl.gz"),
         key=lambda row: (str(row["problem"]), row["sample"]),
     )
-    found = [measures(str(row["text"]), questions.get(str(row["problem"]), "")) for row in rows]
+    limit = read_manifest(grades.path).spec.get("cut_tokens")
+    found = [measures(str(cut_row(row, limit)["text"]), questions.get(str(row["problem"]), "")) for row in rows]
     shape = grades.correct.shape
     return MemberResponses(
         grades, {name: np.array([one[name] for one in found], dtype=np.float64).reshape(shape) for name in found[0]}
     )
-
-
-def samples_of(grades: Path, results: Path) -> Path | None:
-    """The samples of a graded member, when they are on this machine and are the graded ones."""
-    path = results / "samples" / grades.relative_to(results / "grades")
-    if not path.is_file() or read_manifest(grades).inputs.get("samples") != digest_of(path):
-        return None
-    return path if (payload_folder(path, "samples") / "samples.jsonl.gz").is_file() else None
 
 
 def questions_of(benchmark: str, results: Path) -> dict[str, str] | None:

@@ -17,6 +17,7 @@ from verizero.artifacts.manifest import digest_of, open_artifact
 from verizero.artifacts.rows import read_rows, write_rows
 from verizero.problems.golds import NoGold, golds
 from verizero.problems.problem import read_problems
+from verizero.reward.cut import cut_row
 from verizero.reward.extraction import boxed
 from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted, Verdict
@@ -26,15 +27,16 @@ BATCH = 2048
 """Samples that are handed to the pool at once."""
 
 
-def grade_member(job: Job, samples: Path, benchmark: Path, pool: GradingPool) -> None:
-    """Grade every sample and publish the artifact.
+def grade_member(job: Job, samples: Path, benchmark: Path, pool: GradingPool, tokens: int | None = None) -> None:
+    """Grade every sample, cut after so many tokens where that is said, and publish the artifact.
 
     Rows of `grades.jsonl.gz`, in the samples' order: problem, sample, correct, status, extracted, rule, tokens, finish, boxed.
 
     Raises:
-        UserError: the samples are of another benchmark, or of a problem that it does not have.
+        UserError: the samples are of another benchmark, or of a problem that it does not have; they can't be cut there.
     """
     rows, answers = read_samples(samples, benchmark)
+    rows = [cut_row(row, tokens) for row in rows]
     graded: list[dict[str, Any]] = []
     with tqdm(total=len(rows), desc=f"grade {job.id}", unit="sample", disable=None) as bar:
         for begin in range(0, len(rows), BATCH):
