@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from verizero.analysis.cells import Row
-from verizero.analysis.plotting import INK, colours, label_ends, new_figure
+from verizero.analysis.plotting import INK, colours, new_figure
 from verizero.analysis.probe_figures import RATES, tries_of
 from verizero.analysis.tables import percent
 
@@ -19,11 +20,12 @@ def draw_pass_at_k(rows: Sequence[Row], confidence: float) -> Figure:
     panels = list(dict.fromkeys((row.key.benchmark, row.key.protocol) for row in rows))[:MAX_PANELS]
     palette = colours([subject(row) for row in rows])
     across = min(3, len(panels))
-    figure = new_figure(max(5.2, 4.4 * across), 3.9 * -(-len(panels) // across))
+    figure = new_figure(max(5.2, 4.4 * across), 0.7 + 3.6 * -(-len(panels) // across))
+    lines: dict[str, Line2D] = {}
     drawn = figure.subplots(-(-len(panels) // across), across, squeeze=False).flat
     for axes, place in zip(drawn, panels, strict=False):
         own = [row for row in rows if (row.key.benchmark, row.key.protocol) == place]
-        ends, most = [], 1
+        most = 1
         for name, colour in palette.items():
             line = sorted((row for row in own if subject(row) == name), key=tries_of)
             line = [row for row in line if row.estimate.estimate is not None]
@@ -32,20 +34,22 @@ def draw_pass_at_k(rows: Sequence[Row], confidence: float) -> Figure:
             k = [tries_of(row) for row in line]
             values = [row.estimate.estimate or 0.0 for row in line]
             bounds = [(row.estimate.low, row.estimate.high) for row in line]
-            axes.plot(k, values, "o-", color=colour, ms=4, lw=1.8)
+            [lines[name]] = axes.plot(k, values, "o-", color=colour, ms=4, lw=1.8)
             if all(low is not None for low, _ in bounds):
                 low, high = zip(*bounds, strict=True)
                 axes.fill_between(k, low, high, color=colour, alpha=0.12, lw=0)
-            ends.append((float(k[-1]), values[-1], name, colour))
             most = max(most, *k)
         axes.set_xscale("log", base=2)
         ticks = [2**exponent for exponent in range(most.bit_length())]
         axes.set_xticks(ticks, list(map(str, ticks)))
         axes.set_ylim(bottom=0)
         axes.set(title=" · ".join(place), xlabel=f"k, pass@k with {percent(confidence)} bands")
-        label_ends(axes, ends)
     for axes in list(drawn):
         axes.set_axis_off()
+    names = [name for name in palette if name in lines]
+    figure.legend(
+        [lines[name] for name in names], names, loc="outside lower left", ncols=3, frameon=False, fontsize=8.5
+    )
     return figure
 
 
