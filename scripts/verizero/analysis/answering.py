@@ -121,10 +121,13 @@ def familiar(response: str, question: str) -> float:
 
 def without_question(response: str, question: str) -> str:
     """The response without the sentences and formulas that it copies from the question."""
-    copies = [part for part in _SENTENCE.split(question) if len(part) > 3]
-    copies += [match[0] for match in _FORMULA.finditer(question)]
-    for copy in sorted(map(str.strip, copies), key=len, reverse=True):
-        response = response.replace(copy, " ")
+    sentences = [part.strip() for part in _SENTENCE.split(question)]
+    formulas = [
+        match[0] for match in _FORMULA.finditer(question) if re.search(r"[\\=^+*/]", match[0])
+    ]  # not `$4 and $5`
+    for copies in (sentences, formulas):
+        for copy in sorted((copy for copy in copies if len(copy) > 3), key=len, reverse=True):
+            response = response.replace(copy, " ")
     return response
 
 
