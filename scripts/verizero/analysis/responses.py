@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +61,14 @@ def read_responses(grades: MemberGrades, benchmark: str, results: Path) -> Membe
         key=lambda row: (str(row["problem"]), row["sample"]),
     )
     limit = read_manifest(grades.path).spec.get("cut_tokens")
-    found = [measures(str(cut_row(row, limit)["text"]), questions.get(str(row["problem"]), "")) for row in rows]
-    shape = grades.correct.shape
-    return MemberResponses(
-        grades, {name: np.array([one[name] for one in found], dtype=np.float64).reshape(shape) for name in found[0]}
-    )
+    pairs = [(str(cut_row(row, limit)["text"]), questions.get(str(row["problem"]), "")) for row in rows]
+    return MemberResponses(grades, measured(pairs, grades.correct.shape))
+
+
+def measured(pairs: Sequence[tuple[str, str]], shape: tuple[int, ...]) -> dict[str, Array]:
+    """Every measure of (response, question) pairs, each in the given shape."""
+    found = [measures(response, question) for response, question in pairs]
+    return {name: np.array([one[name] for one in found], dtype=np.float64).reshape(shape) for name in found[0]}
 
 
 def questions_of(benchmark: str, results: Path) -> dict[str, str] | None:

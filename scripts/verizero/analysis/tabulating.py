@@ -19,6 +19,7 @@ from verizero.analysis.ledger import ledger
 from verizero.analysis.paired import Difference, changes_from_base, optimizer_pairs
 from verizero.analysis.probe_figures import probe_figures
 from verizero.analysis.reading import Group, MemberGrades, groups_of
+from verizero.analysis.rollout_behaviours import rollout_table
 from verizero.analysis.summary import findings, reading_rule
 from verizero.analysis.tables import Table, change_table, main_table, paired_table, seed_table, status_table
 from verizero.config.spec import StudySpec
@@ -96,6 +97,9 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         behaviours, unread = behaviour_rows(graded, results, spec.confidence)
         tables.append(behaviour_table(behaviours, spec.confidence))
         figures += probe_figures(rows, behaviours)
+        rollouts, rollouts_unread = rollout_table(spec, results)
+        unread += rollouts_unread
+        tables += [rollouts] if rollouts else []
     return Tabulation(
         spec,
         graded,

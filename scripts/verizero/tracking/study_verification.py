@@ -19,7 +19,7 @@ from verizero.tracking.table_text import cells_of, first_difference
 from verizero.tracking.tally import Tally, gone_lines
 from verizero.tracking.verification import Verification, at, other_version, own
 
-OF_TEXTS = ("tables/behaviours.", "figures/probe_rates.")
+OF_TEXTS = ("tables/behaviours.", "tables/rollout_behaviours.", "figures/probe_rates.")
 """Files that need the texts of samples and problems, which a study need not publish."""
 
 
