@@ -47,9 +47,7 @@ def behaviour_rows(
         for metric in METRICS:
             estimate = behaviour_estimate(found, metric, confidence)
             rows[group.key, metric] = Row(group.key, metric, estimate, group.missing, group.suite, group.member)
-    return sorted(rows.values(), key=lambda row: (*map(str, vars(row.key).values()), METRICS.index(row.metric))), list(
-        unread
-    )
+    return sorted(rows.values(), key=lambda row: (*vars(row.key).values(), METRICS.index(row.metric))), list(unread)
 
 
 def behaviour_estimate(by_seed: Mapping[int | None, MemberResponses], metric: str, confidence: float) -> Estimate:

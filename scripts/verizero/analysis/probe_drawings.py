@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from verizero.analysis.cells import Row
-from verizero.analysis.plotting import INK, colours, new_figure
+from verizero.analysis.plotting import BASE, INK, colours, new_figure
 from verizero.analysis.probe_figures import RATES, tries_of
+from verizero.analysis.reading import Key
 from verizero.analysis.tables import percent
 
 MAX_PANELS, MAX_LINES = 6, 40
@@ -17,17 +18,18 @@ MAX_PANELS, MAX_LINES = 6, 40
 
 def draw_pass_at_k(rows: Sequence[Row], confidence: float) -> Figure:
     """A panel for each benchmark and protocol, a line with a band for each subject and template; k doubles."""
-    panels = list(dict.fromkeys((row.key.benchmark, row.key.protocol) for row in rows))[:MAX_PANELS]
-    palette = colours([subject(row) for row in rows])
+    panels = list(dict.fromkeys(_place(row) for row in rows))[:MAX_PANELS]
+    names = _names(rows)
+    palette = colours([names[row.key] for row in rows])
     across = min(3, len(panels))
     figure = new_figure(max(5.2, 4.4 * across), 0.7 + 3.6 * -(-len(panels) // across))
     lines: dict[str, Line2D] = {}
     drawn = figure.subplots(-(-len(panels) // across), across, squeeze=False).flat
     for axes, place in zip(drawn, panels, strict=False):
-        own = [row for row in rows if (row.key.benchmark, row.key.protocol) == place]
+        own = [row for row in rows if _place(row) == place]
         most = 1
         for name, colour in palette.items():
-            line = sorted((row for row in own if subject(row) == name), key=tries_of)
+            line = sorted((row for row in own if names[row.key] == name), key=tries_of)
             line = [row for row in line if row.estimate.estimate is not None]
             if not line:
                 continue
@@ -46,41 +48,52 @@ def draw_pass_at_k(rows: Sequence[Row], confidence: float) -> Figure:
         axes.set(title=" · ".join(place), xlabel=f"k, pass@k with {percent(confidence)} bands")
     for axes in list(drawn):
         axes.set_axis_off()
-    names = [name for name in palette if name in lines]
-    figure.legend(
-        [lines[name] for name in names], names, loc="outside lower left", ncols=3, frameon=False, fontsize=8.5
-    )
+    shown = [name for name in palette if name in lines]
+    handles = [lines[name] for name in shown]
+    figure.legend(handles, shown, loc="outside lower left", ncols=3, frameon=False, fontsize=8.5)
     return figure
 
 
 def draw_rates(rows: Sequence[Row], confidence: float) -> Figure:
-    """Two panels, the share of responses that attempt an answer and that have a box; a line a subject, benchmark and protocol."""
-    lines = list(dict.fromkeys(label(row) for row in rows))[:MAX_LINES]
+    """Two panels, the share of responses that attempt an answer and that have a box; a line a benchmark, protocol and subject."""
+    names = _names(rows)
+    places = sorted({(row.key.benchmark, row.key.protocol) for row in rows})
+    lines = [
+        (place, name)
+        for place in places
+        for name in dict.fromkeys(names[row.key] for row in rows if _place(row) == place)
+    ]
     palette = colours([row.key.template.split("/")[-1] for row in rows])
-    figure = new_figure(10.4, max(2.4, 1.1 + 0.24 * len(lines)))
+    lines = lines[:MAX_LINES]
+    figure = new_figure(11, max(2.4, 1.2 + 0.24 * len(lines)))
     for axes, metric in zip(figure.subplots(1, 2, sharey=True), RATES, strict=True):
         for row in rows:
-            if row.metric != metric or label(row) not in lines:
+            if row.metric != metric or (_place(row), names[row.key]) not in lines:
                 continue
-            at, found = lines.index(label(row)), row.estimate
+            at, found = lines.index((_place(row), names[row.key])), row.estimate
             colour = palette[row.key.template.split("/")[-1]]
             if found.low is not None and found.high is not None:
                 axes.plot([found.low, found.high], [at, at], color=colour, lw=2, solid_capstyle="butt")
             axes.plot([found.estimate or 0.0], [at], "o", color=colour, ms=6, mec="white", mew=0.8)
-        words = {"answer_rate": "Attempt an answer", "box_rate": "Have a box"}[metric]
-        axes.set_title(f"{words} (share, {percent(confidence)} intervals)")
+        axes.set_title({"answer_rate": "Attempt an answer", "box_rate": "Have a box"}[metric])
         axes.set(xlim=(-0.03, 1.03), ylim=(len(lines) - 0.4, -0.6))
-        axes.set_yticks(range(len(lines)), lines, color=INK, fontsize=8)
+        axes.set_yticks(range(len(lines)), [" · ".join((*place, name)) for place, name in lines], color=INK, fontsize=8)
         axes.grid(axis="y", visible=False)
+    words = f"Share of responses, {percent(confidence)} intervals; a colour a template."
+    figure.supxlabel(words, x=0.01, ha="left", fontsize=8, color=BASE)
     return figure
 
 
-def subject(row: Row) -> str:
-    """What a line of pass@k is about: the template, and before it what is not the base model."""
-    name = f"{row.key.model} {row.key.template}"
-    return f"{name} {row.key.optimizer}@{row.key.checkpoint}" if row.key.optimizer else name
+def _names(rows: Sequence[Row]) -> dict[Key, str]:
+    """What each row's line is called: the template and what trained it; the model where there are several."""
+    several = len({row.key.model for row in rows}) > 1
+    return {row.key: _name(row.key, several) for row in rows}
 
 
-def label(row: Row) -> str:
-    """What a line of rates is about."""
-    return f"{subject(row)} · {row.key.benchmark} · {row.key.protocol}"
+def _name(key: Key, model: bool) -> str:
+    trained = f"{key.optimizer}@{key.checkpoint}" if key.optimizer else "base"
+    return " ".join(([key.model] if model else []) + [key.template, trained])
+
+
+def _place(row: Row) -> tuple[str, str]:
+    return row.key.benchmark, row.key.protocol

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from verizero.analysis.behaviours import METRICS, behaviour_estimate
 from verizero.analysis.cells import decimal_text
@@ -45,7 +47,10 @@ def rollout_table(spec: StudySpec, results: Path) -> tuple[Table | None, list[st
         elif questions is not None:
             folder = payload_folder(path, manifest.kind)
             for step, file in sorted((int(Path(name).stem.removeprefix("step-")), folder / name) for name in files):
-                rows += _rows(run, step, read_step(file, questions), spec.confidence)
+                try:
+                    rows += _rows(run, step, read_step(file, questions), spec.confidence)
+                except (pa.ArrowException, OSError, KeyError) as error:
+                    unread.append(f"runs/{run.id}: {file.name} cannot be read ({type(error).__name__})")
     caption = (
         f"What the completions of kept training steps are like, {percent(spec.confidence)} intervals over their prompts"
     )
@@ -54,8 +59,6 @@ def rollout_table(spec: StudySpec, results: Path) -> tuple[Table | None, list[st
 
 def read_step(file: Path, questions: dict[str, str]) -> MemberResponses:
     """The completions of a step as [prompt, sample]; as [completion, 1] where prompts differ in their number of samples."""
-    import pyarrow.parquet as pq
-
     rows = sorted(pq.read_table(file, columns=list(READ)).to_pylist(), key=lambda row: (row["place"], row["sample"]))
     places = [row["place"] for row in rows]
     numbers = {places.count(place) for place in set(places)}
