@@ -130,7 +130,7 @@ def test_a_share_of_all_or_none_has_an_interval_all_the_same() -> None:
 
 def test_a_group_with_a_seed_whose_texts_are_away_has_no_estimate_of_texts() -> None:
     member = _member([[2, 0]], [[100, 300]], [[1, 0]])
-    away = MemberResponses(member.grades, None)
+    away = MemberResponses(member.grades, {})
     assert behaviour_estimate({1: member, 2: away}, "reflection_a", 0.95).estimate is None
     assert behaviour_estimate({1: member, 2: away}, "clip_ratio", 0.95).estimate == 0.5
 
@@ -178,4 +178,11 @@ def test_without_the_texts_what_follows_from_grades_is_there_and_the_rest_is_sai
     assert (
         estimates["answer_rate"] == estimates["code"] == "" and estimates["clip_ratio"] and estimates["length_stopped"]
     )
-    assert "its samples or its problems are not on this machine" in (study / "record.json").read_text(encoding="utf-8")
+    assert "its samples are not on this machine" in (study / "record.json").read_text(encoding="utf-8")
+
+
+def test_without_the_problems_only_the_answer_rate_is_missing(asked: fabricated.Fabricated, tmp_path: Path) -> None:
+    moved = fabricated.Fabricated(tmp_path / "results", asked.spec)
+    shutil.copytree(asked.results, moved.results, ignore=shutil.ignore_patterns("problems.jsonl", "studies"))
+    missing = {row["metric"] for row in _rows(_aggregate(moved)) if not row["estimate"]}
+    assert missing == {"answer_rate"} | {row["metric"] for row in _rows(_aggregate(asked)) if not row["estimate"]}

@@ -39,11 +39,8 @@ def behaviour_rows(
             continue
         found = {seed: read_responses(grades, group.key.benchmark, results) for seed, grades in by_seed.items()}
         for one in found.values():
-            if one.measured is None:
-                unread[
-                    f"{one.grades.path.parent.relative_to(results / 'grades')}: its samples or its problems are not on this "
-                    "machine, or are not those that were graded"
-                ] = None
+            if one.lacks:
+                unread[f"{one.grades.path.parent.relative_to(results / 'grades')}: {one.lacks}"] = None
         for metric in METRICS:
             estimate = behaviour_estimate(found, metric, confidence)
             rows[group.key, metric] = Row(group.key, metric, estimate, group.missing, group.suite, group.member)
@@ -52,7 +49,7 @@ def behaviour_rows(
 
 def behaviour_estimate(by_seed: Mapping[int | None, MemberResponses], metric: str, confidence: float) -> Estimate:
     """One metric over the seeds of a group; without an estimate where nothing says anything of it."""
-    if metric not in FROM_GRADES and any(one.measured is None for one in by_seed.values()):
+    if metric not in FROM_GRADES and any(measure_of(metric) not in one.measured for one in by_seed.values()):
         return Estimate(None, None, None, 0, 0, (), "none", {})
     found = {seed: values for seed, one in by_seed.items() if (values := metric_values(one, metric)) is not None}
     without = tuple(sorted(seed for seed in by_seed if seed is not None and seed not in found))
@@ -82,12 +79,11 @@ def metric_values(member: MemberResponses, metric: str) -> SeedValues | None:
         return _conditional(grades.tokens, ~grades.truncated)
     if metric in FROM_GRADES:
         return _of_all((grades.boxed if metric == "box_rate" else grades.truncated).astype(np.float64))
-    assert member.measured is not None
     if metric in WHOLE:
         return _of_all(member.measured[metric])
     name, split = _parts(metric)
     among = {"": everything, "_correct": grades.correct, "_incorrect": ~grades.correct}[split]
-    counts = member.measured[name.removesuffix("_per_1k")]
+    counts = member.measured[measure_of(metric)]
     if not name.endswith("_per_1k"):
         said = (counts > 0).astype(np.float64)
         return _conditional(said, among) if split else _of_all(said)
@@ -102,6 +98,11 @@ def behaviour_table(rows: Sequence[Row], confidence: float) -> Table:
     """Every behaviour of every group."""
     caption = f"What responses are like beyond right or wrong, with {percent(confidence)} intervals over problems and training seeds"
     return Table("behaviours", caption, COLUMNS, tuple(row.texts() for row in rows))
+
+
+def measure_of(metric: str) -> str:
+    """The measure of a response that a metric of texts is computed from."""
+    return metric if metric in WHOLE else _parts(metric)[0].removesuffix("_per_1k")
 
 
 def _parts(metric: str) -> tuple[str, str]:

@@ -29,19 +29,34 @@ class MemberResponses:
 
     Attributes:
         grades: the verdicts, and what they carry of the response.
-        measured: measure -> [problem, sample], in the verdicts' order; None where the texts are not on this machine.
+        measured: measure -> [problem, sample], in the verdicts' order; none where the samples are not on this machine, and no
+            `answer_rate` where the problems are not.
     """
 
     grades: MemberGrades
-    measured: Mapping[str, Array] | None
+    measured: Mapping[str, Array]
+
+    @property
+    def lacks(self) -> str | None:
+        """What is not on this machine and would be read; None when all is."""
+        if not self.measured:
+            return "its samples are not on this machine, or are not those that were graded"
+        return (
+            None
+            if "answer_rate" in self.measured
+            else "its problems are not on this machine, which its answer rate needs"
+        )
 
 
-def measures(response: str, question: str) -> dict[str, float]:
-    """Every measure of one text: 0 or 1 for yes or no, a count for the keywords, a share in 0..1 for the scripts."""
+def measures(response: str, question: str | None) -> dict[str, float]:
+    """Every measure of one text: 0 or 1 for yes or no, a count for the keywords, a share in 0..1 for the scripts.
+
+    Without its question there is no `answer_rate`.
+    """
     scripts = script_shares(response)
     latin, han = scripts.get("LATIN", 0.0), scripts.get("CJK", 0.0)
     return {
-        "answer_rate": answering(response, question).attempts,
+        **({} if question is None else {"answer_rate": answering(response, question).attempts}),
         **{name: keyword_count(response, keywords) for name, keywords in KEYWORDS.items()},
         "mixed_language": mixes_languages(response),
         "han_share": han,
@@ -52,20 +67,20 @@ def measures(response: str, question: str) -> dict[str, float]:
 
 
 def read_responses(grades: MemberGrades, benchmark: str, results: Path) -> MemberResponses:
-    """Measure the responses of a graded member, where both they and the problems of its benchmark are here."""
+    """Measure the responses of a graded member, as far as they and the problems of its benchmark are here."""
     samples, questions = samples_of(grades.path), questions_of(benchmark, results)
-    if samples is None or questions is None:
-        return MemberResponses(grades, None)
+    if samples is None:
+        return MemberResponses(grades, {})
     rows = sorted(
         read_rows(payload_folder(samples, "samples") / "samples.jsonl.gz"),
         key=lambda row: (str(row["problem"]), row["sample"]),
     )
     limit = read_manifest(grades.path).spec.get("cut_tokens")
-    pairs = [(str(cut_row(row, limit)["text"]), questions.get(str(row["problem"]), "")) for row in rows]
+    pairs = [(str(cut_row(row, limit)["text"]), questions and questions.get(str(row["problem"]), "")) for row in rows]
     return MemberResponses(grades, measured(pairs, grades.correct.shape))
 
 
-def measured(pairs: Sequence[tuple[str, str]], shape: tuple[int, ...]) -> dict[str, Array]:
+def measured(pairs: Sequence[tuple[str, str | None]], shape: tuple[int, ...]) -> dict[str, Array]:
     """Every measure of (response, question) pairs, each in the given shape."""
     found = [measures(response, question) for response, question in pairs]
     return {name: np.array([one[name] for one in found], dtype=np.float64).reshape(shape) for name in found[0]}

@@ -39,7 +39,7 @@ class Tally:
         other_graders: versions of the grader, other than the present one, that gave verdicts.
         tables, cells: tables computed again, and their cells.
         figures: figures whose data were computed again.
-        unread: files that were not computed again, because they need texts that are not here.
+        unread: files that were computed again in part or not at all, because they need texts that are not here.
     """
 
     manifests: int = 0
@@ -70,7 +70,7 @@ class Tally:
             )
         if self.unread:
             said.append(
-                f"           {self.unread} files of behaviours were not, because texts that they read are not here"
+                f"           {self.unread} files of behaviours were in part only, because texts that they need are not here"
             )
         return said
 
