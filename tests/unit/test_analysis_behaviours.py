@@ -20,6 +20,7 @@ from verizero.analysis.reading import MemberGrades
 from verizero.analysis.reflection import KEYWORDS, keyword_count
 from verizero.analysis.repetition import duplicated_share, repetitive, tail_ratio
 from verizero.analysis.responses import MemberResponses
+from verizero.tracking.table_text import first_difference, told
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -186,3 +187,12 @@ def test_without_the_problems_only_the_answer_rate_is_missing(asked: fabricated.
     shutil.copytree(asked.results, moved.results, ignore=shutil.ignore_patterns("problems.jsonl", "studies"))
     missing = {row["metric"] for row in _rows(_aggregate(moved)) if not row["estimate"]}
     assert missing == {"answer_rate"} | {row["metric"] for row in _rows(_aggregate(asked)) if not row["estimate"]}
+
+
+def test_rows_that_cannot_be_computed_again_are_left_out_of_an_audit_and_no_others() -> None:
+    head = "benchmark,metric,estimate,ci_low,n_problems,seeds\n"
+    published = f'{head}b,answer_rate,0.5,0.4,3,"1,2"\nb,clip_ratio,0.1,0.0,3,"1,2"\n'
+    again = f'{head}b,answer_rate,,,0,\nb,clip_ratio,0.2,0.0,3,"1,2"\n'
+    assert told(published, again) == f'{head}b,clip_ratio,0.1,0.0,3,"1,2"\n'
+    difference = first_difference("behaviours.csv", told(published, again), told(again, again))
+    assert difference and "estimate is 0.1, but its grades and curves give 0.2" in difference

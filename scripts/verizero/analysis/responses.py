@@ -76,7 +76,8 @@ def read_responses(grades: MemberGrades, benchmark: str, results: Path) -> Membe
         key=lambda row: (str(row["problem"]), row["sample"]),
     )
     limit = read_manifest(grades.path).spec.get("cut_tokens")
-    pairs = [(str(cut_row(row, limit)["text"]), questions and questions.get(str(row["problem"]), "")) for row in rows]
+    asked = [None if questions is None else questions.get(str(row["problem"]), "") for row in rows]
+    pairs = [(str(cut_row(row, limit)["text"]), question) for row, question in zip(rows, asked, strict=True)]
     return MemberResponses(grades, measured(pairs, grades.correct.shape))
 
 
