@@ -7,7 +7,9 @@ The spec names the study's runs, graded suites and overlaps; they are read from 
 command; with it, it is shown as missing in the tables, the report and the ledger.
 
 Beside the manifest come tables/{main,paired,change,seeds,statuses,contamination}.{csv,md,tex}, figures/, report.html and ledger.json;
-where benchmark problems are flagged, tables/without_flagged.* too.
+where benchmark problems are flagged, tables/without_flagged.* too; and
+tables/behaviours.{csv,md,tex} with two figures where the study says `evaluation.behaviours: true` (docs/probes.md). That
+table reads the texts of samples and problems; where they are not on this machine, their numbers are left empty, and that is said.
 """
 
 from __future__ import annotations
@@ -63,12 +65,15 @@ def main() -> None:
         rollouts,
         rollouts_absent,
         contamination_data(found.overlaps),
+        found.unread,
     )
     (job.staging / "report.html").write_text(page, encoding="utf-8")
     for sentence in warnings_of(inputs):
         job.warn(sentence)
     for sentence in [*absent, *rollouts_absent]:
         job.warn(f"not in the report's browser: {sentence}")
+    for sentence in found.unread:
+        job.warn(f"no behaviours of its texts: {sentence}")
     job.publish(
         counts={
             "rows": len(found.rows),

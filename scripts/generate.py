@@ -108,6 +108,7 @@ class Together:
 
 def sample_member(
     engine: Engine,
+    tokenizer: PreTrainedTokenizerBase,
     member: MemberSpec,
     problems: list[Problem],
     prompts: list[list[int]],
@@ -116,6 +117,7 @@ def sample_member(
 ) -> list[dict[str, object]]:
     """One row for each completion, by problem and sample; on the first rank."""
     from verizero.policy.prompts import prompt_sha256
+    from verizero.policy.text_places import text_places
     from verizero.rollout.engine import Sampling
 
     protocol = member.protocol
@@ -142,6 +144,11 @@ def sample_member(
                 "mean_logprob": round(sum(completion.logprobs) / len(completion.logprobs), 5)
                 if completion.logprobs
                 else None,
+                **(
+                    {"places": places}
+                    if (places := text_places(tokenizer, completion.token_ids, completion.text))
+                    else {}
+                ),
             }
             for k, completion in enumerate(group)
         ]
@@ -232,7 +239,9 @@ def main() -> None:
                         outs[name],
                         member_inputs[name],
                     )
-                rows = sample_member(engine, spec.members[name], problems[name], prompts[name], world, together)
+                rows = sample_member(
+                    engine, tokenizer, spec.members[name], problems[name], prompts[name], world, together
+                )
                 if part:
                     write_rows(part.staging / "samples.jsonl.gz", rows)
                     part.publish(

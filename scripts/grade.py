@@ -7,9 +7,10 @@ r"""Grade the samples of one suite: which completions answer their problem, and 
     python scripts/grade.py --explain --gold '\frac{1}{2}' --response 'So it is \boxed{0.5}.'
 
 Each member of the suite is an artifact of its own beside the suite's manifest; a member whose samples, benchmark, grader and
-code are unchanged is kept. `--pairs` reads JSON lines with `gold` (a text, a number, or a list of accepted ones) and `response`, and
-writes them with the verdict: `correct`, `status`, `extracted`, `normalised`, `rule`, `seconds`. A line may have a `tolerance`
-(a share of the gold, for golds that are rounded decimals) and a `unit`. `--explain` prints how one verdict comes about.
+code are unchanged is kept. A `cut` of the suite grades a member's samples again as a shorter limit would have ended them.
+`--pairs` reads JSON lines with `gold` (a text, a number, or a list of accepted ones) and `response`, and writes them with the
+verdict: `correct`, `status`, `extracted`, `normalised`, `rule`, `seconds`. A line may have a `tolerance` (a share of the gold, for
+golds that are rounded decimals) and a `unit`. `--explain` prints how one verdict comes about.
 No GPU is needed, and no model.
 """
 
@@ -77,8 +78,12 @@ def grade_suite(arguments: argparse.Namespace) -> None:
     )
     parts, kept, graded, totals = {}, [], [], {"samples": 0, "correct": 0}
     with GradingPool(spec.grader, arguments.workers) as pool:
-        for member in spec.members:
-            samples = arguments.samples.parent / member / "manifest.json"
+        sampled = {member: member for member in spec.members} | {key: cut.member for key, cut in spec.cuts.items()}
+        for member, source in sampled.items():
+            own = {"grader": spec.grader}
+            if cut := spec.cuts.get(member):
+                own |= {"member": cut.member, "cut_tokens": cut.tokens}
+            samples = arguments.samples.parent / source / "manifest.json"
             name = read_manifest(samples).spec.get("benchmark")
             if name not in benchmarks:
                 raise UserError(
@@ -87,11 +92,11 @@ def grade_suite(arguments: argparse.Namespace) -> None:
                 )
             inputs = {"samples": samples, "benchmark": benchmarks[name]}
             out = parts[member] = arguments.out.parent / member / "manifest.json"
-            if unchanged(out, {"grader": spec.grader}, inputs, suite.code):
+            if unchanged(out, own, inputs, suite.code):
                 kept.append(member)
             else:
-                job = Job("grades", f"{suite.id}/{member}", {"grader": spec.grader}, out, inputs=inputs)
-                grade_member(job, samples, benchmarks[name], pool)
+                job = Job("grades", f"{suite.id}/{member}", own, out, inputs=inputs)
+                grade_member(job, samples, benchmarks[name], pool, cut.tokens if cut else None)
                 graded.append(member)
             counts = read_manifest(out).counts
             totals = {key: totals[key] + counts[key] for key in totals}

@@ -51,6 +51,7 @@ def spec_of(
     seeds: Sequence[int] = (1, 2, 3),
     optimizers: Sequence[str] = ("grpo", "dr-grpo"),
     templates: Sequence[str] = ("plain",),
+    behaviours: bool = False,
 ) -> StudySpec:
     study = Study(
         question="Do GRPO and Dr. GRPO differ in accuracy, or in the length of wrong answers?",
@@ -59,7 +60,7 @@ def spec_of(
         templates=list(templates),
         optimizers=list(optimizers),
         seeds=list(seeds),
-        evaluation=Evaluation(suites=["toy"]),
+        evaluation=Evaluation(suites=["toy"], behaviours=behaviours),
     )
     return StudySpec(
         name="mini", study=study, kept_steps={name: [STEPS] for name in optimizers}, own_template={"toy": True}

@@ -25,7 +25,9 @@ from verizero.analysis.ledger import ledger
 from verizero.analysis.reading import read_member
 from verizero.artifacts.canonical import sha256_file
 from verizero.artifacts.errors import UserError
+from verizero.artifacts.job import Job
 from verizero.artifacts.manifest import broken_files, read_manifest
+from verizero.artifacts.rows import read_rows, write_rows
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 LOST = "tiny.sums.plain.dr-grpo.s3@60"
@@ -253,6 +255,25 @@ def test_a_payload_that_is_not_here_names_what_makes_it_again(whole: fabricated.
         UserError, match=r"snakemake --force -- .*grades/tiny\.plain/toy/manifest\.json` makes it again"
     ):
         rows_of(whole.spec, results)
+
+
+def test_fewer_graded_samples_than_the_protocol_asks_for_are_refused(
+    whole: fabricated.Fabricated, tmp_path: Path, patch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(whole.results, results)
+    place = ("tiny.plain", "toy", "sums-id.plain.sampled")
+    grades = results.joinpath("grades", *place, "manifest.json")
+    rows = [row for row in read_rows(grades.parent / "payload" / "grades.jsonl.gz") if row["sample"] < 3]
+    inputs = {
+        "samples": results.joinpath("samples", *place, "manifest.json"),
+        "benchmark": results / "datasets" / "sums-id" / "manifest.json",
+    }
+    job = Job("grades", "/".join(place), {"grader": "verizero"}, grades, inputs)
+    write_rows(job.staging / "grades.jsonl.gz", rows)
+    job.publish()
+    with pytest.raises(UserError, match="3 samples of each problem are graded, its protocol asks for 4"):
+        read_member(grades)
 
 
 def test_two_templates_keep_their_rows_apart(tmp_path: Path, patch: pytest.MonkeyPatch) -> None:

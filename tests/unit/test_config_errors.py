@@ -113,6 +113,31 @@ MISTAKES = {
         "{benchmark: sums-id, protocol: greedy-toy, samples: 4}",
         ["greedy", "sums-id"],
     ),
+    "a cut of nothing": (
+        "registry/suites.yaml",
+        "    of: c-t1-16k\n",
+        "    of: c-t1-16\n",
+        ["cuts.c-t1-3k-of-16k.of", "did you mean `c-t1-16k`?"],
+    ),
+    "a cut between the places that samples note": (
+        "registry/suites.yaml",
+        "    tokens: 3000",
+        "    tokens: 3100",
+        ["suites.yaml", "cuts.c-t1-3k-of-16k", "tokens is 3100", "multiples of 1000 and of 1024"],
+    ),
+    "a cut that cuts nothing": (
+        "registry/suites.yaml",
+        "    tokens: 3000",
+        "    tokens: 16000",
+        ["`cuts.c-t1-3k-of-16k.tokens` is 16000", "not below the 16000 that `c-t1-16k` samples"],
+    ),
+    "a cut in a suite that does not sample it": (
+        "registry/suites.yaml",
+        "    cuts: [c-t1-3k-of-16k]\n    members:\n      - {benchmark: gsm8k, protocol: c-t1-16k}",
+        "    cuts: [c-t1-3k-of-16k]\n    members:\n      - {benchmark: aime25, protocol: main}\n  other:\n    members:\n"
+        "      - {benchmark: gsm8k, protocol: c-t1-16k}",
+        ["`suites.paper-c.cuts` has `c-t1-3k-of-16k`", "no member is sampled under `c-t1-16k`"],
+    ),
     "name with capitals": ("registry/models.yaml", "tiny-init:", "Tiny_init:", ["`Tiny_init`", "lower-case"]),
     "wrong kind": ("registry/models.yaml", "kind: scratch", "kind: random", ["tiny-init.source", "scratch"]),
     "template without a question": (

@@ -64,7 +64,7 @@ def test_stored_samples_are_judged_with_their_benchmarks_golds(tmp_path: Path) -
     job = Job("dataset", "toy", {}, benchmark)
     write_problems(job.staging / "problems.jsonl", [Problem(id="1", problem="A?", answers=["21"])])
     job.publish()
-    job = Job("samples", "tiny/toy/m", {"benchmark": "toy"}, samples, inputs={"benchmark": benchmark})
+    job = Job("samples", "tiny/toy/m", {"benchmark": "toy", "samples": 3}, samples, inputs={"benchmark": benchmark})
     texts = [r"\boxed{21}", "so 21", r"\boxed{22}"]
     write_rows(
         job.staging / "samples.jsonl.gz", [{"problem": "1", "sample": k, "text": t} for k, t in enumerate(texts)]

@@ -51,7 +51,7 @@ class Suite:
         job = Job(
             "samples",
             f"tiny/suite/{name}",
-            {"benchmark": "toy"},
+            {"benchmark": "toy", "samples": len(texts["1"])},
             self.member(name),
             inputs={"policy": self.policy, "benchmark": self.benchmark},
         )
@@ -114,7 +114,7 @@ def test_only_a_member_whose_samples_changed_is_graded_again(suite: Suite) -> No
     before, kept = suite.out.read_bytes(), (suite.out.parent / "a/record.json").read_bytes()
     assert "members kept: a, b; graded: none" in suite.grade().stderr
     assert suite.out.read_bytes() == before
-    suite.sample("b", {"1": [r"\boxed{21}"]})
+    suite.sample("b", {"1": [r"\boxed{21}"], "2": ["1"]})
     suite.collect()
     assert "members kept: a; graded: b" in suite.grade().stderr
     assert (suite.out.parent / "a/record.json").read_bytes() == kept
@@ -129,6 +129,23 @@ def test_only_a_member_whose_samples_changed_is_graded_again(suite: Suite) -> No
 def test_a_wrong_call_is_one_sentence(suite: Suite, more: tuple, words: str) -> None:
     done = suite.grade(*more)
     assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ({"1": ["a", "b", "c"], "2": ["a", "b"]}, "problem 2 has 2 samples, its protocol asks for 3 of each"),
+        ({"1": ["a", "b", "c"]}, "problem 2 has 0 samples, its protocol asks for 3"),
+    ],
+)
+def test_a_member_with_fewer_samples_than_asked_is_refused(
+    suite: Suite, texts: dict[str, list[str]], words: str
+) -> None:
+    suite.sample("b", texts)
+    suite.collect()
+    done = suite.grade()
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+    assert not suite.out.exists()
 
 
 def test_samples_of_another_version_of_the_benchmark_are_refused(suite: Suite) -> None:

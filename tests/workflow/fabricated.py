@@ -37,6 +37,7 @@ optimizers: [grpo-toy, dr-grpo-toy]
 seeds: [1, 2]
 evaluation:
   suites: [toy]
+  behaviours: true
 """
 QUOTED = "A5B2="
 """The text of a problem, which stands in the completions that a run keeps."""

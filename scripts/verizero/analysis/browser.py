@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from verizero.analysis.reading import Group
+from verizero.analysis.reading import Group, graded_samples
 from verizero.artifacts.canonical import sha256_text
-from verizero.artifacts.manifest import digest_of, payload_folder, read_manifest
+from verizero.artifacts.manifest import payload_folder, read_manifest
 from verizero.artifacts.rows import read_rows
 from verizero.config.expansion import time_of
+from verizero.reward.cut import cut_row
 
 PROBLEMS = 6
 """Problems shown of each member; the same for every subject, so that their completions can be compared."""
@@ -35,7 +36,7 @@ def browse(groups: Sequence[Group], results: Path) -> tuple[list[dict[str, Any]]
         if not group.paths:
             continue
         seed, grades = min(group.paths.items(), key=lambda pair: pair[0] or 0)
-        samples = _samples_manifest(grades, results)
+        samples = samples_of(grades)
         if samples is None:
             absent.append(
                 f"{grades.parent.relative_to(results / 'grades')}: its samples are not on this machine or are not those that were graded"
@@ -84,12 +85,10 @@ def _last(groups: Sequence[Group]) -> list[Group]:
     )
 
 
-def _samples_manifest(grades: Path, results: Path) -> Path | None:
-    """The samples of a member, when they are there and are the graded ones."""
-    path = results / "samples" / grades.relative_to(results / "grades")
-    if not path.is_file() or read_manifest(grades).inputs.get("samples") != digest_of(path):
-        return None
-    return path if (payload_folder(path, "samples") / "samples.jsonl.gz").is_file() else None
+def samples_of(grades: Path) -> Path | None:
+    """The samples of a graded member, when their texts are on this machine and are the graded ones."""
+    path = graded_samples(grades)
+    return path if path and (payload_folder(path, "samples") / "samples.jsonl.gz").is_file() else None
 
 
 def _problems(results: Path, benchmark: str) -> dict[str, dict[str, Any]]:
@@ -103,8 +102,9 @@ def _entries(grades: Path, samples: Path) -> Iterator[dict[str, Any]]:
         key=lambda row: (sha256_text(str(row["problem"])), row["sample"]),
     )
     chosen = _chosen(verdicts)
+    limit = read_manifest(grades).spec.get("cut_tokens")
     texts = {
-        (row["problem"], row["sample"]): row["text"]
+        (row["problem"], row["sample"]): cut_row(row, limit)["text"]
         for row in read_rows(payload_folder(samples, "samples") / "samples.jsonl.gz")
         if (row["problem"], row["sample"]) in chosen
     }

@@ -30,7 +30,7 @@ class PlannedFigure:
     """
 
     name: str
-    kind: Literal["overview", "reward", "length", "objective", "final"]
+    kind: Literal["overview", "reward", "length", "objective", "final", "pass_at_k", "rates"]
     curves: Curves
     shown: Sequence[Row]
     title: str = ""

@@ -14,6 +14,7 @@ from verizero.analysis.cells import Row
 from verizero.analysis.curves import OF_THE_OBJECTIVE, Curve, mean_curve, running_mean, window_of
 from verizero.analysis.figure_data import LENGTHS, Curves, PlannedFigure
 from verizero.analysis.plotting import BASE, INK, colours, label_ends, new_figure, save
+from verizero.analysis.probe_drawings import draw_pass_at_k, draw_rates
 from verizero.analysis.tables import percent
 from verizero.config.spec import StudySpec
 
@@ -36,6 +37,10 @@ def draw_all(spec: StudySpec, figures: Sequence[PlannedFigure], folder: Path) ->
                 drawn = _objective(one.curves, palette)
             case "final":
                 drawn = _final(one, spec.confidence, palette)
+            case "pass_at_k":
+                drawn = draw_pass_at_k(one.shown, spec.confidence)
+            case "rates":
+                drawn = draw_rates(one.shown, spec.confidence)
         save(drawn, folder, one.name, one.rows())
 
 

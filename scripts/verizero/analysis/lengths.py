@@ -51,7 +51,17 @@ def conditional_mean(quantity: Array, condition: NDArray[np.bool_]) -> Condition
     if not number.any():
         return None
     total = np.where(condition, quantity, 0.0).sum(axis=1)
+    return ConditionalMean(ratio_of_sums(total, number), number > 0, int(number.sum()))
+
+
+def ratio_of_sums(total: Array, number: Array) -> Array:
+    """`sum_i t_i / sum_i n_i` as one value a problem, linearised as `conditional_mean` says.
+
+    Args:
+        total: [problem], t_i.
+        number: [problem], n_i, not negative and not all 0.
+    """
     ratio = total.sum() / number.sum()
     m, n = int((number > 0).sum()), len(number)
     scale = np.sqrt(m / (m - 1) * (n - 1) / n) if m > 1 else 1.0
-    return ConditionalMean(ratio + scale * (total - ratio * number) / number.mean(), number > 0, int(number.sum()))
+    return ratio + scale * (total - ratio * number) / number.mean()

@@ -91,20 +91,30 @@ def read_member(manifest_path: Path) -> MemberGrades:
     """The grades of one member.
 
     Raises:
-        UserError: the payload is absent or cut, a sample occurs twice, or problems differ in their number of samples.
+        UserError: the payload is absent or cut, a sample occurs twice, problems differ in their number of samples, or there are
+            fewer than were graded.
     """
-    _, payload = open_artifact(manifest_path)
+    manifest, payload = open_artifact(manifest_path)
     rows = sorted(read_rows(payload / "grades.jsonl.gz"), key=lambda row: (str(row["problem"]), row["sample"]))
     counts = Counter(str(row["problem"]) for row in rows)
     if len({(row["problem"], row["sample"]) for row in rows}) != len(rows):
         raise UserError(
             f"{payload / 'grades.jsonl.gz'}: a sample is graded twice; remove {manifest_path} and grade again"
         )
+    if (said := manifest.counts.get("samples", len(rows))) != len(rows):
+        raise UserError(
+            f"{payload / 'grades.jsonl.gz'}: has {len(rows)} verdicts, its manifest counts {said}; remove {manifest_path} and grade again"
+        )
     if len(set(counts.values())) != 1:
         raise UserError(
             f"{payload / 'grades.jsonl.gz'}: problems have {sorted(set(counts.values()))} samples; each must have the same number"
         )
     shape = (len(counts), len(rows) // len(counts))
+    if (asked := _asked(manifest_path)) is not None and asked != shape[1]:
+        raise UserError(
+            f"{manifest_path}: {shape[1]} samples of each problem are graded, its protocol asks for {asked}; "
+            "remove it and its samples and run `snakemake` to make them again"
+        )
     return MemberGrades(
         path=manifest_path,
         problems=tuple(sorted(counts)),
@@ -114,6 +124,22 @@ def read_member(manifest_path: Path) -> MemberGrades:
         boxed=np.array([row["boxed"] for row in rows], dtype=bool).reshape(shape),
         statuses=dict(sorted(Counter(str(row["status"]) for row in rows).items())),
     )
+
+
+def graded_samples(grades: Path) -> Path | None:
+    """The manifest of the samples that a member's grades are of; None where it is not here, or others are."""
+    if len(grades.parts) < 5 or grades.parts[-5] != "grades":
+        return None
+    manifest, suite = read_manifest(grades), grades.parents[3].with_name("samples").joinpath(*grades.parts[-4:-2])
+    samples = suite / str(manifest.spec.get("member", grades.parts[-2])) / grades.name
+    return samples if samples.is_file() and manifest.inputs.get("samples") == digest_of(samples) else None
+
+
+def _asked(grades: Path) -> int | None:
+    """How many samples of each problem a member was to have; None where that is not known here."""
+    samples = graded_samples(grades)
+    asked = read_manifest(samples).spec.get("samples", 1) if samples else None
+    return asked if isinstance(asked, int) else None
 
 
 def suite_path(results: Path, cell: Cell) -> Path:

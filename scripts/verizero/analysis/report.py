@@ -32,6 +32,14 @@ METHODS = (
     "b."
 )
 
+BEHAVIOURS = (
+    "answer_rate: share of responses that a classifier of rules says attempt to answer, right or wrong; box_rate: that end in a "
+    "complete box. clip_ratio: cut at the limit; length_stopped: mean tokens of the others. reflection_a, _b, _c: share with a "
+    "keyword of the list of papers A, B and C; _per_1k: keywords for each 1,000 tokens; _correct, _incorrect: among such "
+    "responses. mixed_language: more than 5 % of the letters outside formulas are not of the commonest script; repetitive: more "
+    "than 30 % duplicate 20-grams of words, or an end that compresses to less than a tenth; code: a program in it."
+)
+
 
 def report_html(
     spec: StudySpec,
@@ -45,6 +53,7 @@ def report_html(
     rollouts: Sequence[Mapping[str, Any]] = (),
     rollouts_absent: Sequence[str] = (),
     contamination: Mapping[str, Any] | None = None,
+    unread: Sequence[str] = (),
 ) -> str:
     """The page's text.
 
@@ -53,6 +62,7 @@ def report_html(
         samples, absent: from `browser.browse`.
         rollouts, rollouts_absent: from `rollout_browser.browse_rollouts`.
         contamination: from `contamination_section.contamination_data`.
+        unread: members whose texts the table of behaviours was made without.
     """
     entries = [{"id": run["id"], "state": run["state"], "sha": run["manifest_sha256"]} for run in ledger["runs"]]
     entries += [
@@ -76,6 +86,8 @@ def report_html(
             figures_left_out=max(0, len(figures) - MAX_FIGURES),
             tables=[_shown(table) for table in tables if table.rows],
             methods=METHODS,
+            behaviours=BEHAVIOURS if any(table.name == "behaviours" for table in tables) else "",
+            unread=unread,
             samples=bool(samples),
             samples_json=_script_json(samples),
             absent=absent,

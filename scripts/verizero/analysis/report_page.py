@@ -95,6 +95,9 @@ const make = (tag, text, cls) => {
 {% endfor %}
 <h3>How to read them</h3>
 <p>{{ methods }}</p>
+{% if behaviours %}<p>{{ behaviours }}</p>{% endif %}
+{% if unread %}<details><summary>Of {{ unread|length }} members no text was read; their behaviours are left empty</summary>
+<ul>{% for sentence in unread %}<li>{{ sentence }}</li>{% endfor %}</ul></details>{% endif %}
 
 {% if contamination %}{% include "contamination" %}{% endif %}
 

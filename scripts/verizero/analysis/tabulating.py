@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verizero.analysis.behaviours import behaviour_rows, behaviour_table
 from verizero.analysis.cells import Row, rows_of_groups
 from verizero.analysis.contamination import (
     Overlap,
@@ -24,7 +25,9 @@ from verizero.analysis.curves import read_curves
 from verizero.analysis.figure_data import PlannedFigure, figure_csv, planned_figures
 from verizero.analysis.ledger import ledger
 from verizero.analysis.paired import Difference, changes_from_base, optimizer_pairs
+from verizero.analysis.probe_figures import probe_figures
 from verizero.analysis.reading import Group, MemberGrades, groups_of
+from verizero.analysis.rollout_behaviours import rollout_table
 from verizero.analysis.summary import findings, reading_rule
 from verizero.analysis.tables import Table, change_table, main_table, paired_table, seed_table, status_table
 from verizero.config.spec import StudySpec
@@ -38,10 +41,12 @@ class Tabulation:
         graded: each group with the grades of each seed.
         rows, pairs, changes: the estimates, the optimizers' differences, the checkpoints' differences from their base.
         findings: what follows, in sentences.
-        tables: main, paired, change, seeds, statuses; contamination, and without_flagged where problems are flagged.
+        tables: main, paired, change, seeds, statuses; contamination, and without_flagged where problems are flagged; behaviours where the study
+            asks for them.
         figures: what each figure shows.
         ledger: every planned run and suite with its state.
         overlaps: what each training set shares with the benchmarks.
+        unread: members whose texts are not on this machine, in sentences: what is said of behaviours is without them.
     """
 
     spec: StudySpec
@@ -54,6 +59,7 @@ class Tabulation:
     figures: Sequence[PlannedFigure]
     ledger: dict[str, Any]
     overlaps: Sequence[Overlap] = ()
+    unread: Sequence[str] = ()
 
     def table_texts(self) -> dict[str, str]:
         """The tables' files: path below the study's folder -> content."""
@@ -101,6 +107,15 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         tables.append(contamination_table(overlaps))
     if flagged := flagged_problems(overlaps):
         tables.append(without_flagged_table(graded, flagged, spec.confidence))
+    figures = planned_figures(spec, curves, rows)
+    unread: list[str] = []
+    if spec.study.evaluation.behaviours:
+        behaviours, unread = behaviour_rows(graded, results, spec.confidence)
+        tables.append(behaviour_table(behaviours, spec.confidence))
+        figures += probe_figures(rows, behaviours)
+        rollouts, rollouts_unread = rollout_table(spec, results)
+        unread += rollouts_unread
+        tables += [rollouts] if rollouts else []
     return Tabulation(
         spec,
         graded,
@@ -109,7 +124,8 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         changes,
         [*findings(rows, changes, pairs, spec.confidence), *sentences(overlaps)],
         tables,
-        planned_figures(spec, curves, rows),
+        figures,
         ledger(spec, results),
         overlaps,
+        unread,
     )

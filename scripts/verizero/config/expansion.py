@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from verizero.artifacts.errors import UserError
-from verizero.config.sources import Member, Suite
+from verizero.config.sources import Cut, Member, Suite
 from verizero.config.study import Study
 
 Step = int | Literal["best"]
@@ -113,6 +113,20 @@ def members(suite: Suite, template: str | None) -> dict[str, Member]:
             raise UserError(f"the member {member.benchmark} of a suite names no template, and its subject has none")
         resolved[f"{member.benchmark}.{used}.{member.protocol}"] = member.model_copy(update={"template": used})
     return resolved
+
+
+def cut_members(suite: Suite, template: str | None, cuts: Mapping[str, Cut]) -> dict[str, tuple[str, int]]:
+    """The members of a suite that are graded a second time under a shorter limit.
+
+    Returns:
+        `<benchmark>.<template>.<cut>` -> the member that was sampled, and the limit in tokens.
+    """
+    return {
+        f"{key.rpartition('.')[0]}.{name}": (key, cuts[name].tokens)
+        for name in suite.cuts
+        for key, member in members(suite, template).items()
+        if member.protocol == cuts[name].of
+    }
 
 
 def evaluations(

@@ -16,7 +16,7 @@ from verizero.config.model import Name, Section
 from verizero.config.optimizers import Optimizer, Template
 from verizero.config.problem_sets import Benchmark, ProblemSet, Sets
 from verizero.config.set_inputs import check_sets
-from verizero.config.sources import MIRROR_ROOT, Hub, Model, Pretrained, Protocol, Suite
+from verizero.config.sources import MIRROR_ROOT, Cut, Hub, Model, Pretrained, Protocol, Suite
 from verizero.config.study import Config, Study
 
 S = TypeVar("S", bound=Section)
@@ -33,6 +33,7 @@ class Registry:
     benchmarks: dict[str, Benchmark]
     suites: dict[str, Suite]
     protocols: dict[str, Protocol]
+    cuts: dict[str, Cut]
     optimizers: dict[str, Optimizer]
     templates: dict[str, Template]
 
@@ -192,8 +193,8 @@ def load_registry(root: Path) -> Registry:
     entries = root / "registry"
     suites_file = entries / "suites.yaml"
     suite_data = read_yaml(suites_file)
-    if extra := set(suite_data) - {"suites", "protocols"}:
-        raise UserError(f"{suites_file}: unknown key `{min(extra)}`; valid keys here: protocols, suites")
+    if extra := set(suite_data) - {"suites", "protocols", "cuts"}:
+        raise UserError(f"{suites_file}: unknown key `{min(extra)}`; valid keys here: cuts, protocols, suites")
     registry = Registry(
         root=root,
         models=_entries(Model, entries / "models.yaml"),
@@ -201,6 +202,7 @@ def load_registry(root: Path) -> Registry:
         benchmarks=_entries(Benchmark, entries / "benchmarks.yaml"),
         suites=_named(Suite, suite_data.get("suites") or {}, suites_file, "suites."),
         protocols=_named(Protocol, suite_data.get("protocols") or {}, suites_file, "protocols."),
+        cuts=_named(Cut, suite_data.get("cuts") or {}, suites_file, "cuts."),
         optimizers=_optimizers(root / "optimizers"),
         templates={path.stem: validated(Template, read_yaml(path), path) for path in _yaml_files(root / "templates")},
     )
@@ -304,6 +306,7 @@ def _check(registry: Registry) -> None:
                 raise UserError(
                     f"{entries / file}: `{name}.select` has low {problems.select.low}, not below high {problems.select.high}"
                 )
+    _check_cuts(registry, entries / "suites.yaml")
     for name, suite in registry.suites.items():
         path, ids = entries / "suites.yaml", set()
         for member in suite.members:
@@ -325,6 +328,28 @@ def _check(registry: Registry) -> None:
                 )
             ids.add(identity)
     check_sets(registry)
+
+
+def _check_cuts(registry: Registry, path: Path) -> None:
+    for name, cut in registry.cuts.items():
+        if name in registry.protocols:
+            raise UserError(
+                f"{path}: `{name}` is a protocol and a cut; they share one name space, the tables' column `protocol`"
+            )
+        if cut.of not in registry.protocols:
+            raise undefined(path, f"cuts.{name}.of", cut.of, list(registry.protocols))
+        if cut.tokens >= (limit := registry.protocols[cut.of].max_tokens):
+            raise UserError(
+                f"{path}: `cuts.{name}.tokens` is {cut.tokens}, not below the {limit} that `{cut.of}` samples"
+            )
+    for name, suite in registry.suites.items():
+        for cut_name in suite.cuts:
+            if cut_name not in registry.cuts:
+                raise undefined(path, f"suites.{name}.cuts", cut_name, list(registry.cuts))
+            if all(member.protocol != registry.cuts[cut_name].of for member in suite.members):
+                raise UserError(
+                    f"{path}: `suites.{name}.cuts` has `{cut_name}`, but no member is sampled under `{registry.cuts[cut_name].of}`"
+                )
 
 
 def _check_pretrained(registry: Registry, name: str, source: Pretrained, path: Path) -> None:

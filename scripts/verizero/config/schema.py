@@ -31,6 +31,8 @@ class Suites(BaseModel):
     """config/registry/suites.yaml"""
 
     protocols: dict[Name, sources.Protocol]
+    cuts: dict[Name, sources.Cut] = {}
+    """Shorter limits read off the samples of a protocol."""
     suites: dict[Name, sources.Suite]
 
 

@@ -129,6 +129,29 @@ class Protocol(Section):
     seed: int = 0
 
 
+class Cut(Section):
+    """A shorter limit read off the samples of a protocol, without sampling again.
+
+    A response of more tokens is graded as its first `tokens` and counts as truncated: what the same limit would have given,
+    because sampling doesn't know its limit.
+    """
+
+    of: Name
+    """The protocol that samples."""
+    tokens: Count
+    """A multiple of 1,000 or of 1,024, below the protocol's `max_tokens`: at those the samples note where the text stands."""
+
+    @field_validator("tokens")
+    @classmethod
+    def noted(cls, tokens: int) -> int:
+        """Samples keep no token ids."""
+        if tokens % 1000 and tokens % 1024:
+            raise ValueError(
+                f"tokens is {tokens}; samples note their text's place at multiples of 1000 and of 1024 only"
+            )
+        return tokens
+
+
 class Member(Section):
     """One benchmark of a suite: which template, which protocol, how many samples."""
 
@@ -148,3 +171,5 @@ class Suite(Section):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """In what precision the engine computes; other precision, other samples."""
     grader: GraderName = "verizero"
+    cuts: list[Name] = []
+    """Shorter limits: each member of the protocol that the cut is of is graded under it too, as a row of its own."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from verizero.artifacts.canonical import canonical_json
 from verizero.artifacts.errors import UserError
 from verizero.config.contamination import OverlapRule
-from verizero.config.expansion import Run, Step, Subject, evaluations, members, runs
+from verizero.config.expansion import Run, Step, Subject, cut_members, evaluations, members, runs
 from verizero.config.load import sentence
 from verizero.config.model import Count, Name, Section, frozen_defaults
 from verizero.config.optimizers import Optimizer, Template
@@ -90,11 +90,20 @@ class GenerateSpec(Section):
     members: dict[str, MemberSpec]
 
 
+class CutSpec(Section):
+    """A member that is graded again under a shorter limit."""
+
+    member: str
+    """The one that was sampled."""
+    tokens: Count
+
+
 class GradeSpec(Section):
     """`grade`: which members' samples, by which grader."""
 
     members: list[str]
     grader: Name
+    cuts: dict[str, CutSpec] = {}
 
 
 class Cell(Section):
@@ -266,7 +275,11 @@ def generate_spec(registry: Registry, subject: Subject, suite_name: str) -> Gene
 def grade_spec(registry: Registry, subject: Subject, suite_name: str) -> GradeSpec:
     """For `grade`."""
     suite = registry.suites[suite_name]
-    return GradeSpec(members=sorted(members(suite, subject.template)), grader=suite.grader)
+    cuts = {
+        key: CutSpec(member=member, tokens=tokens)
+        for key, (member, tokens) in cut_members(suite, subject.template, registry.cuts).items()
+    }
+    return GradeSpec(members=sorted(members(suite, subject.template)), grader=suite.grader, cuts=cuts)
 
 
 def study_spec(registry: Registry, name: str, study: Study) -> StudySpec:

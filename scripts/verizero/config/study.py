@@ -24,6 +24,8 @@ class Evaluation(Section):
     it, and the table names its protocol."""
     checkpoints: Literal["last", "all", "best"] = "last"
     """The rule by which checkpoints are chosen; `all` are those that the optimizer keeps, `best` is the validation's."""
+    behaviours: bool = False
+    """Measure what the responses are like beyond right or wrong (answer rate, reflection, repetition ...): a table and figures more."""
 
     @property
     def all_suites(self) -> list[Name]:

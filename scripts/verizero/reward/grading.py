@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from verizero.artifacts.manifest import digest_of, open_artifact
 from verizero.artifacts.rows import read_rows, write_rows
 from verizero.problems.golds import NoGold, golds
 from verizero.problems.problem import read_problems
+from verizero.reward.cut import cut_row
 from verizero.reward.extraction import boxed
 from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted, Verdict
@@ -25,15 +27,16 @@ BATCH = 2048
 """Samples that are handed to the pool at once."""
 
 
-def grade_member(job: Job, samples: Path, benchmark: Path, pool: GradingPool) -> None:
-    """Grade every sample and publish the artifact.
+def grade_member(job: Job, samples: Path, benchmark: Path, pool: GradingPool, tokens: int | None = None) -> None:
+    """Grade every sample, cut after so many tokens where that is said, and publish the artifact.
 
     Rows of `grades.jsonl.gz`, in the samples' order: problem, sample, correct, status, extracted, rule, tokens, finish, boxed.
 
     Raises:
-        UserError: the samples are of another benchmark, or of a problem that it does not have.
+        UserError: the samples are of another benchmark, or of a problem that it does not have; they can't be cut there.
     """
     rows, answers = read_samples(samples, benchmark)
+    rows = [cut_row(row, tokens) for row in rows]
     graded: list[dict[str, Any]] = []
     with tqdm(total=len(rows), desc=f"grade {job.id}", unit="sample", disable=None) as bar:
         for begin in range(0, len(rows), BATCH):
@@ -54,7 +57,8 @@ def read_samples(samples: Path, benchmark: Path) -> tuple[list[dict[str, Any]], 
     """The rows of a suite member's samples, and the accepted answers of each problem.
 
     Raises:
-        UserError: the samples are of another benchmark, or of a problem that it does not have.
+        UserError: the samples are of another benchmark, or of a problem that it does not have; a problem has fewer or more
+            samples than its protocol asks for.
     """
     samples_manifest, samples_payload = open_artifact(samples)
     benchmark_manifest, benchmark_payload = open_artifact(benchmark)
@@ -66,7 +70,22 @@ def read_samples(samples: Path, benchmark: Path) -> tuple[list[dict[str, Any]], 
     rows = list(read_rows(samples_payload / "samples.jsonl.gz"))
     if unknown := next((row["problem"] for row in rows if row["problem"] not in answers), None):
         raise UserError(f"{samples}: has a sample of problem {unknown}, which {benchmark} does not have")
+    check_numbers(samples, int(samples_manifest.spec.get("samples", 1)), rows, list(answers))
     return rows, answers
+
+
+def check_numbers(samples: Path, asked: int, rows: Sequence[Mapping[str, Any]], problems: Sequence[str]) -> None:
+    """Refuse a member in which a problem has another number of samples than was asked: avg@32 of 31 is another number.
+
+    Raises:
+        UserError: names the first such problem.
+    """
+    places = Counter(str(row["problem"]) for row in {(row["problem"], row["sample"]): row for row in rows}.values())
+    if wrong := next((problem for problem in problems if places[problem] != asked), None):
+        raise UserError(
+            f"{samples}: problem {wrong} has {places[wrong]} samples, its protocol asks for {asked} of each; "
+            "remove this manifest and run `snakemake` to sample them again"
+        )
 
 
 def read_pairs(path: Path) -> list[tuple[dict[str, Any], Accepted, str]]:

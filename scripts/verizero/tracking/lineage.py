@@ -109,7 +109,9 @@ class Artifact:
             case (("samples" | "suite-samples"), "policy"):
                 subject = parse_subject(here[1])
                 return self.at("runs", subject.run.id) if subject.run else self.at("models", subject.model)
-            case (("grades" | "suite-grades"), "samples"):
+            case "grades", "samples":
+                return self.at("samples", *here[1:-1], spec.get("member", here[-1]))
+            case "suite-grades", "samples":
                 return self.at("samples", *here[1:])
             case (("samples" | "grades"), "benchmark"):
                 return self.at("datasets", _benchmark(self, spec))

@@ -95,16 +95,19 @@ def _definition(job: PlannedJob, member: Path) -> tuple[dict[str, Any], dict[str
     if job.stage == "generate":
         own = spec["members"][name]
         return own, {"policy": job.inputs[0], "benchmark": Path(dataset_manifest(own["benchmark"]))}, job.code
-    samples = job.inputs[0].parent / name / "manifest.json"
+    cut = spec.get("cuts", {}).get(name)
+    samples = job.inputs[0].parent / (cut["member"] if cut else name) / "manifest.json"
     inputs = {"samples": samples}
     if samples.is_file():
         inputs["benchmark"] = Path(dataset_manifest(read_manifest(samples).spec["benchmark"]))
-    return {"grader": spec["grader"]}, inputs, job.code
+    own = {"grader": spec["grader"]} | ({"member": cut["member"], "cut_tokens": cut["tokens"]} if cut else {})
+    return own, inputs, job.code
 
 
 def _own_members(job: PlannedJob) -> list[Path]:
     """The manifests of a suite's members, here or not."""
-    return [job.output.parent / name / "manifest.json" for name in json.loads(job.spec)["members"]]
+    spec = json.loads(job.spec)
+    return [job.output.parent / name / "manifest.json" for name in (*spec["members"], *spec.get("cuts", {}))]
 
 
 def _members(suite: Path) -> list[Path]:

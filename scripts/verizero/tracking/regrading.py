@@ -19,6 +19,7 @@ from verizero.artifacts.errors import UserError
 from verizero.artifacts.manifest import absent_files, open_artifact
 from verizero.artifacts.progress import Progress
 from verizero.artifacts.rows import read_rows
+from verizero.reward.cut import cut_row
 from verizero.reward.extraction import boxed
 from verizero.reward.grading import BATCH, read_samples
 from verizero.reward.pool import GradingPool
@@ -62,6 +63,7 @@ def regrade(grades: Sequence[Artifact], tally: Tally, workers: int) -> Iterator[
 def _member(grades: Artifact, pool: GradingPool, present: str, tally: Tally, progress: Progress) -> Iterator[str]:
     upstream = grades.upstream()
     rows, answers = _samples(upstream["samples"].path, upstream["benchmark"].path)
+    rows = [cut_row(row, grades.manifest.spec.get("cut_tokens")) for row in rows]
     payload = open_artifact(grades.path)[1]
     file = payload / "grades.jsonl.gz"
     said = list(read_rows(file))

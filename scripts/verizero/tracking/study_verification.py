@@ -15,9 +15,12 @@ from verizero.config.spec import StudySpec, read_spec
 from verizero.tracking.chain import DAMAGE
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.regrading import NoAlgebra, regrade
-from verizero.tracking.table_text import cells_of, first_difference
+from verizero.tracking.table_text import cells_of, first_difference, told
 from verizero.tracking.tally import Tally, gone_lines
 from verizero.tracking.verification import Verification, at, other_version, own
+
+OF_TEXTS = ("tables/behaviours.", "tables/rollout_behaviours.", "figures/probe_rates.")
+"""Files that need the texts of samples and problems, which a study need not publish."""
 
 
 @dataclass
@@ -158,11 +161,18 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
     """Every table, every figure's data and the ledger are what grades and curves give."""
     folder = study.path.parent
     listed = {entry.path for entry in study.manifest.files}
-    again = tabulate(read_study_spec(study), study.results).texts()
+    found_again = tabulate(read_study_spec(study), study.results)
+    again = found_again.texts()
     for path, text in again.items():
         if path not in listed:
             yield f"{study.path} lists no {path}, which its grades and curves give"
         published = (folder / path).read_text(encoding="utf-8")
+        if found_again.unread and path.startswith(OF_TEXTS):
+            found.tally.unread += 1
+            if path.endswith(".csv"):
+                published, text = told(published, text), told(text, text)
+            else:
+                continue
         if difference := first_difference(str(folder / path), published, text):
             yield difference
         if path.startswith("tables/") and path.endswith(".csv"):

@@ -34,6 +34,20 @@ def cells_of(text: str) -> int:
     return sum(len(row) for row in itertools.islice(csv.reader(io.StringIO(text)), 1, None))
 
 
+def told(text: str, again: str) -> str:
+    """A table's text without the rows that have no estimate when they are computed again, because texts are absent."""
+    known = {_key(row) for row in csv.DictReader(io.StringIO(again)) if row.get("estimate")}
+    head, *lines = text.splitlines(keepends=True) or [""]
+    rows = csv.DictReader(io.StringIO(text))
+    return head + "".join(line for line, row in zip(lines, rows, strict=False) if _key(row) in known)
+
+
+def _key(row: dict[str, str]) -> tuple[str, ...]:
+    return tuple(
+        value for name, value in row.items() if name not in (*NUMBERS, "n_problems", "n_samples", "seeds", "by_seed")
+    )
+
+
 def _first_cell(text: str, again: str) -> str | None:
     left, right = (list(csv.DictReader(io.StringIO(one))) for one in (text, again))
     for number, (row, wanted) in enumerate(zip(left, right, strict=False), 2):

@@ -39,6 +39,7 @@ class Tally:
         other_graders: versions of the grader, other than the present one, that gave verdicts.
         tables, cells: tables computed again, and their cells.
         figures: figures whose data were computed again.
+        unread: files that were computed again in part or not at all, because they need texts that are not here.
     """
 
     manifests: int = 0
@@ -49,6 +50,7 @@ class Tally:
     tables: int = 0
     cells: int = 0
     figures: int = 0
+    unread: int = 0
 
     def lines(self) -> list[str]:
         """One line for each kind of thing."""
@@ -65,6 +67,10 @@ class Tally:
                 3,
                 f"           graded by another version of the grader ({versions}); {self.reworded} of the verdicts, equal in "
                 "all that tables read, are explained in other words now",
+            )
+        if self.unread:
+            said.append(
+                f"           {self.unread} files of behaviours were in part only, because texts that they need are not here"
             )
         return said
 
