@@ -91,7 +91,7 @@ def memory_of(shape: ModelShape, recipe: Optimizer, where: Placement, chunk_logi
     training["logits"] = 4.0 * HEAD_COPIES * min(chunk_logits, max(where.micro_batch_tokens, row) * shape.vocabulary)
     if where.on_gpu:
         host["the model while it loads"] = float(shape.parameters * BYTES[recipe.train_dtype])
-        host["Python and libraries, assumed"] = INTERPRETER
+        host["libraries, assumed"] = INTERPRETER
     return Memory(always, training, engine_bytes(shape, recipe, where), {n: v for n, v in host.items() if v})
 
 
