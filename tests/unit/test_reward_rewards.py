@@ -58,7 +58,8 @@ def test_a_random_reward_follows_its_draw_and_nothing_else() -> None:
         (r"\boxed{3", False),
         (r"\boxed{1} and \boxed{2", False),
         ("3", False),
-        (r"\boxed 3", False),
+        (r"\boxed 3", True),
+        (r"\boxed 3x", False),
     ],
 )
 def test_a_box_that_a_format_reward_pays_for(response: str, expected: bool) -> None:
