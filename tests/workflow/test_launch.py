@@ -62,10 +62,18 @@ def asked_for(checkout: Checkout, runtime: str, target: str) -> tuple[set[str], 
 @pytest.mark.parametrize(
     ("runtime", "asked", "started"),
     [
-        ("{gpus: 0}", set(), "--processes 0 --nodes 1"),
-        ("{gpus: 1}", {"--gpus=1"}, "--processes 1 --nodes 1"),
-        ("{gpus: 8, train_threads: 4}", {"--gpus=8", "--nodes=1", "--cpus-per-task=32"}, "--processes 8 --nodes 1"),
-        ("{gpus: 8, nodes: 2}", {"--gpus=16", "--nodes=2", "--ntasks=2"}, "--processes 8 --nodes 2"),
+        ("{gpus: 0}", set(), "--processes 0 --nodes 1 --cores 1"),
+        ("{gpus: 1}", {"--gpus=1"}, "--processes 1 --nodes 1 --cores 1"),
+        (
+            "{gpus: 8, train_threads: 4}",
+            {"--gpus=8", "--nodes=1", "--cpus-per-task=32"},
+            "--processes 8 --nodes 1 --cores 32",
+        ),
+        (
+            "{gpus: 8, nodes: 2}",
+            {"--gpus=16", "--gpus-per-node=8", "--nodes=2", "--ntasks=2"},
+            "--processes 8 --nodes 2 --cores 8",
+        ),
     ],
 )
 def test_gpus_and_nodes_are_what_slurm_is_asked_for_and_what_is_started(
