@@ -50,11 +50,15 @@ def test_everything_that_a_set_depends_on_is_made_first_and_once(checkout: Check
 
 
 def test_another_band_runs_what_depends_on_it_and_no_probe_again(checkout: Checkout) -> None:
-    checkout.edit("config/registry/datasets.yaml", "high: 0.75", "high: 0.5")
+    checkout.edit(
+        "config/registry/datasets.yaml", "sums-probe, low: 0.25, high: 0.75", "sums-probe, low: 0.25, high: 0.5"
+    )
     planned = checkout.planned("--config", "tracking={enabled: false}")
     assert "datasets/sums-band" in planned
     assert not {"samples/tiny.plain/sums-probe", "grades/tiny.plain/sums-probe", "datasets/sums"} & planned
-    checkout.edit("config/registry/datasets.yaml", "high: 0.5", "high: 0.75")
+    checkout.edit(
+        "config/registry/datasets.yaml", "sums-probe, low: 0.25, high: 0.5", "sums-probe, low: 0.25, high: 0.75"
+    )
 
 
 def test_a_study_without_training_evaluates_its_models(checkout: Checkout) -> None:
