@@ -30,6 +30,7 @@ from verizero.artifacts.job import Job
 from verizero.artifacts.manifest import read_manifest
 from verizero.artifacts.members import unchanged
 from verizero.config.spec import GradeSpec, read_spec
+from verizero.reward.cut import graded_spec
 from verizero.reward.explanation import explained
 from verizero.reward.graders import GRADERS, grader
 from verizero.reward.grading import BATCH, check_out, checked_tolerance, grade_member, read_pairs, verdict_row
@@ -80,9 +81,8 @@ def grade_suite(arguments: argparse.Namespace) -> None:
     with GradingPool(spec.grader, arguments.workers) as pool:
         sampled = {member: member for member in spec.members} | {key: cut.member for key, cut in spec.cuts.items()}
         for member, source in sampled.items():
-            own = {"grader": spec.grader}
-            if cut := spec.cuts.get(member):
-                own |= {"member": cut.member, "cut_tokens": cut.tokens}
+            cut = spec.cuts.get(member)
+            own = graded_spec(spec.grader, (cut.member, cut.tokens) if cut else None)
             samples = arguments.samples.parent / source / "manifest.json"
             name = read_manifest(samples).spec.get("benchmark")
             if name not in benchmarks:

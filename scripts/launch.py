@@ -44,9 +44,10 @@ def main() -> None:
         raise UserError(
             f"--nodes is {options.nodes}, which only a Slurm job has; start it by `--profile slurm`, or use one node"
         )
-    here = devices_here() if options.processes and options.nodes == 1 else []
+    here: list[str] = []
     print(f"started on {socket.gethostname()} at {time.strftime('%Y-%m-%dT%H:%M:%S%z')}", file=sys.stderr, flush=True)
     if options.processes and options.nodes == 1:
+        here = devices_here()
         refuse_absent(here, options.processes)
     if options.processes == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""

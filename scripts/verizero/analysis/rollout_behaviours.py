@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 
 from verizero.analysis.behaviours import METRICS, behaviour_estimate
 from verizero.analysis.cells import decimal_text
-from verizero.analysis.reading import MemberGrades, run_path
+from verizero.analysis.kept_completions import kept_completions
+from verizero.analysis.reading import MemberGrades
 from verizero.analysis.responses import MemberResponses, measured, questions_of
 from verizero.analysis.tables import Table, percent
-from verizero.artifacts.events import ROLLOUTS_FOLDER
-from verizero.artifacts.manifest import absent_files, payload_folder, read_manifest
 from verizero.config.spec import PlannedRun, StudySpec
 from verizero.reward.extraction import boxed
 
@@ -34,23 +33,17 @@ def rollout_table(spec: StudySpec, results: Path) -> tuple[Table | None, list[st
     rows: list[dict[str, str]] = []
     unread: list[str] = []
     kept = False
-    for run in spec.runs:
-        path = run_path(results, run.id)
-        if not path.is_file():
-            continue
-        manifest = read_manifest(path)
-        files = [entry.path for entry in manifest.files if entry.path.startswith(f"{ROLLOUTS_FOLDER}/")]
-        kept = kept or bool(files)
-        questions = questions_of(run.train_set, results) if files else None
-        if files and (questions is None or absent_files(path, lambda file: file.startswith(f"{ROLLOUTS_FOLDER}/"))):
-            unread.append(f"runs/{run.id}: its kept completions or its problems are not on this machine")
+    for of in kept_completions(spec, results):
+        kept = kept or bool(of.kept)
+        questions = questions_of(of.run.train_set, results) if of.kept else None
+        if of.kept and (questions is None or of.gone):
+            unread.append(f"runs/{of.run.id}: its kept completions or its problems are not on this machine")
         elif questions is not None:
-            folder = payload_folder(path, manifest.kind)
-            for step, file in sorted((int(Path(name).stem.removeprefix("step-")), folder / name) for name in files):
+            for step, file in of.files.items():
                 try:
-                    rows += _rows(run, step, read_step(file, questions), spec.confidence)
+                    rows += _rows(of.run, step, read_step(file, questions), spec.confidence)
                 except (pa.ArrowException, OSError, KeyError) as error:
-                    unread.append(f"runs/{run.id}: {file.name} cannot be read ({type(error).__name__})")
+                    unread.append(f"runs/{of.run.id}: {file.name} cannot be read ({type(error).__name__})")
     caption = (
         f"What the completions of kept training steps are like, {percent(spec.confidence)} intervals over their prompts"
     )

@@ -12,9 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verizero.analysis.browser import shortened
-from verizero.analysis.reading import run_path
-from verizero.artifacts.events import ROLLOUTS_FOLDER
-from verizero.artifacts.manifest import absent_files, payload_folder, read_manifest
+from verizero.analysis.kept_completions import kept_completions
 from verizero.config.spec import StudySpec
 
 BUDGET = 1_200_000
@@ -47,40 +45,27 @@ def browse_rollouts(spec: StudySpec, results: Path) -> tuple[list[dict[str, Any]
     Each entry is `{run, step, of, completions}`; `of` is how many the step has.
     """
     absent: list[str] = []
-    files: list[tuple[str, Path]] = []
-    for run in spec.runs:
-        path = run_path(results, run.id)
-        if not path.is_file():
-            continue
-        manifest = read_manifest(path)
-        kept = [entry.path for entry in manifest.files if entry.path.startswith(f"{ROLLOUTS_FOLDER}/")]
-        gone = absent_files(path, lambda file: file.startswith(f"{ROLLOUTS_FOLDER}/"))
-        if gone:
+    files: list[tuple[str, int, Path]] = []
+    for of in kept_completions(spec, results):
+        if of.gone:
             absent.append(
-                f"runs/{run.id}: {len(gone)} of its {len(kept)} files of kept completions are not on this machine"
+                f"runs/{of.run.id}: {of.gone} of its {of.kept} files of kept completions are not on this machine"
             )
-        folder = payload_folder(path, manifest.kind)
-        files += [(run.id, folder / name) for name in sorted(kept, key=_step) if name not in gone]
+        files += [(of.run.id, step, file) for step, file in of.files.items()]
     shown, spent = [], 0
-    for at, (run_id, file) in enumerate(files):
+    for at, (run_id, step, file) in enumerate(files):
         if spent > BUDGET:
             absent.append(f"the report is full; {len(files) - at} files of kept completions lie under results/runs")
             break
         try:
             with pq.ParquetFile(file) as table:
                 completions = list(_within(_entries(table), BUDGET // len(files)))
-                shown.append(
-                    {"run": run_id, "step": _step(file.name), "of": table.metadata.num_rows, "completions": completions}
-                )
+                shown.append({"run": run_id, "step": step, "of": table.metadata.num_rows, "completions": completions})
         except (pa.ArrowException, OSError, KeyError) as error:
             absent.append(f"runs/{run_id}: {file.name} cannot be read ({str(error).splitlines()[0]})")
             continue
         spent += sum(map(_size, completions))
     return shown, absent
-
-
-def _step(name: str) -> int:
-    return int(Path(name).stem.removeprefix("step-"))
 
 
 def _within(entries: Iterator[dict[str, Any]], share: int) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,15 @@ from typing import Any
 from verizero.artifacts.errors import UserError
 
 
+def graded_spec(grader: str, cut: tuple[str, int] | None = None) -> dict[str, Any]:
+    """What identifies a graded member of a suite beside its inputs.
+
+    Args:
+        cut: the member that was sampled, and the limit in tokens; None where it is graded as it was sampled.
+    """
+    return {"grader": grader} | ({"member": cut[0], "cut_tokens": cut[1]} if cut else {})
+
+
 def cut_row(row: Mapping[str, Any], tokens: int | None) -> dict[str, Any]:
     """A row of samples as a limit of so many tokens would have ended it; None is no limit.
 

@@ -92,18 +92,11 @@ _UNITS = {
 }
 """Spellings of units, without their plural s. Only two of these contradict each other; other words (`apples`) never do."""
 
-_SYMBOLS = {
-    prefix + symbol: (symbol, Fraction(10) ** power)
-    for prefix, power in {"": 0, "k": 3, "M": 6, "G": 9, "m": -3, "μ": -6, "n": -9, "p": -12}.items()
-    for symbol in ("Hz", "J", "W", "N", "Pa", "V", "A", "eV", "K", "F", "T")
-    if prefix + symbol != "F"  # Fahrenheit, as often as farad
-}
-"""Symbols in which capitals matter: 1 MHz is not 1 mHz."""
-
-_POWERS = {"T": 12, "G": 9, "M": 6, "k": 3, "K": 3, "d": -1, "c": -2, "m": -3, "μ": -6, "n": -9, "p": -12}
-_PREFIXED = {
-    prefix + symbol: (dimension, Fraction(10) ** _POWERS[prefix] * Fraction(size))
+_POWERS = {"": 0, "T": 12, "G": 9, "M": 6, "k": 3, "K": 3, "d": -1, "c": -2, "m": -3, "μ": -6, "n": -9, "p": -12}
+_CASED = {
+    prefix + symbol: (dimension, Fraction(10) ** _POWERS[prefix] * size)
     for symbol, dimension, prefixes, size in (
+        *((unit, unit, ("", *"kMGmμnp"), 1) for unit in ("Hz", "J", "W", "N", "Pa", "V", "A", "eV", "K", "F", "T")),
         ("g", "mass", "Mμn", 1),
         ("s", "time", "mμnp", 1),
         ("m", "length", "Mdμn", 1),  # pm is a time of day
@@ -113,26 +106,24 @@ _PREFIXED = {
         ("b", "information", "kMGT", 1),
     )
     for prefix in prefixes
+    if prefix + symbol != "F"  # Fahrenheit, as often as farad
 }
-"""The same of units that also have names; those that are spelled alike in small letters are above."""
+"""Symbols in which capitals matter, 1 MHz is not 1 mHz, each with what it measures and its size. Of units that also have names, those are here
+that are not spelled alike in small letters."""
 
-_SIZES = (
-    {
-        unit: (dimension, Fraction(size))
-        for dimension, sizes in {
-            "length": "mm 1/1000 cm 1/100 m 1 km 1000",
-            "imperial length": "in 1 ft 12 yd 36 mi 63360",
-            "mass": "mg 1/1000 g 1 kg 1000",
-            "imperial mass": "oz 1 lb 16",
-            "volume": "ml 1/1000 l 1",
-            "time": "s 1 min 60 h 3600 day 86400 week 604800",
-            "money": "cent 1/100 dollar 1",
-        }.items()
-        for unit, size in zip(sizes.split()[::2], sizes.split()[1::2], strict=True)
-    }
-    | _SYMBOLS
-    | _PREFIXED
-)
+_SIZES = {
+    unit: (dimension, Fraction(size))
+    for dimension, sizes in {
+        "length": "mm 1/1000 cm 1/100 m 1 km 1000",
+        "imperial length": "in 1 ft 12 yd 36 mi 63360",
+        "mass": "mg 1/1000 g 1 kg 1000",
+        "imperial mass": "oz 1 lb 16",
+        "volume": "ml 1/1000 l 1",
+        "time": "s 1 min 60 h 3600 day 86400 week 604800",
+        "money": "cent 1/100 dollar 1",
+    }.items()
+    for unit, size in zip(sizes.split()[::2], sizes.split()[1::2], strict=True)
+} | _CASED
 """Of what a unit is a measure, and how large it is: those that convert exactly into each other."""
 
 
@@ -153,7 +144,7 @@ def conversion(gold: str | None, answer: str | None) -> Fraction | None:
 def is_known(unit: str) -> bool:
     """Whether a unit is one of those that can contradict another."""
     name = unit.partition("^")[0]
-    return name in _UNITS.values() or name in _SYMBOLS or name in _PREFIXED
+    return name in _UNITS.values() or name in _CASED
 
 
 def operates(text: str) -> bool:
@@ -184,7 +175,7 @@ def _scales(words: str) -> bool:
 
 def _unit(words: str, power: str | None) -> str | None:
     symbol = re.sub(r"[{}\s]", "", compact(words)).rstrip(".")
-    if symbol in _SYMBOLS or symbol in _PREFIXED:
+    if symbol in _CASED:
         return symbol + re.sub(r"[{}\s]", "", power or "")
     text = symbol.lower()
     text = text.removesuffix("s") if len(text) > 2 and text not in _UNITS else text

@@ -13,6 +13,7 @@ from verizero.artifacts.manifest import absent_files, read_manifest
 from verizero.artifacts.members import same_definition
 from verizero.config.expansion import parse_subject
 from verizero.config.plan import PlannedJob, dataset_manifest
+from verizero.reward.cut import graded_spec
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,7 @@ def _definition(job: PlannedJob, member: Path) -> tuple[dict[str, Any], dict[str
     inputs = {"samples": samples}
     if samples.is_file():
         inputs["benchmark"] = Path(dataset_manifest(read_manifest(samples).spec["benchmark"]))
-    own = {"grader": spec["grader"]} | ({"member": cut["member"], "cut_tokens": cut["tokens"]} if cut else {})
-    return own, inputs, job.code
+    return graded_spec(spec["grader"], (cut["member"], cut["tokens"]) if cut else None), inputs, job.code
 
 
 def _own_members(job: PlannedJob) -> list[Path]:
