@@ -39,7 +39,10 @@ def test_every_mirrored_benchmark_reaches_the_table(tmp_path: Path) -> None:
         benchmarks[name] |= {"n": PROBLEMS, "select": {"rule": "random", "n": PROBLEMS, "seed": 1}}
     (registry / "benchmarks.yaml").write_text(yaml.safe_dump(benchmarks), encoding="utf-8")
     members = [{"benchmark": name, "template": "plain", "protocol": "few", "samples": SAMPLES} for name in WHOLE]
-    suites = {"protocols": {"few": {"temperature": 1.0, "max_tokens": 12}}, "suites": {"all": {"members": members}}}
+    # Data sets of the registry name suites too, so the others stay.
+    suites = yaml.safe_load((registry / "suites.yaml").read_text(encoding="utf-8"))
+    suites["protocols"]["few"] = {"temperature": 1.0, "max_tokens": 12}
+    suites["suites"]["all"] = {"members": members}
     (registry / "suites.yaml").write_text(yaml.safe_dump(suites), encoding="utf-8")
     checkout.edit("config/registry/models.yaml", "max_positions: 256", "max_positions: 8192")
     checkout.edit("config/registry/models.yaml", "max_model_len: 256", "max_model_len: 8192")
