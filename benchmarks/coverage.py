@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from verizero.analysis.intervals import two_way_interval
+from verizero.statistics.intervals import two_way_interval
 
 DESIGNS = [
     (2, 175, 0.0, 0.0),

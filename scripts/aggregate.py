@@ -17,18 +17,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from verizero.analysis.browser import browse
-from verizero.analysis.cells import check_complete
-from verizero.analysis.contamination import flagged_problems
-from verizero.analysis.contamination_section import contamination_data
-from verizero.analysis.figures import draw_all
-from verizero.analysis.reading import study_inputs, warnings_of
-from verizero.analysis.report import report_html
-from verizero.analysis.rollout_browser import browse_rollouts
-from verizero.analysis.tabulating import tabulate
 from verizero.artifacts.errors import main_program
 from verizero.artifacts.job import Job
 from verizero.config.spec import StudySpec, read_spec
+from verizero.evidence.cells import check_complete
+from verizero.evidence.contamination import flagged_problems
+from verizero.evidence.reading import study_inputs, warnings_of
+from verizero.report.browser import browse
+from verizero.report.contamination_section import contamination_data
+from verizero.report.figures import draw_all
+from verizero.report.page import report_html
+from verizero.report.rollout_browser import browse_rollouts
+from verizero.report.tabulating import tabulate
 
 
 def main() -> None:

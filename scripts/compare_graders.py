@@ -15,9 +15,10 @@ import os
 import sys
 from pathlib import Path
 
-from verizero.analysis.disagreement import disagreement_table, verdicts_of
 from verizero.artifacts.errors import UserError, main_program
 from verizero.artifacts.files import write_atomic
+from verizero.evidence.disagreement import disagreements, verdicts_of
+from verizero.report.tables import disagreement_table
 from verizero.reward.graders import GRADERS, grader
 from verizero.reward.grading import check_out, read_pairs, read_samples
 from verizero.reward.verdict import Accepted
@@ -36,7 +37,7 @@ def main() -> None:
     if arguments.out.suffix not in ENDINGS:
         raise UserError(f"--out {arguments.out}: ends in none of {', '.join(ENDINGS)}")
     check_out(arguments.out)
-    table = disagreement_table(verdicts_of(names, completions(arguments), arguments.workers))
+    table = disagreement_table(disagreements(verdicts_of(names, completions(arguments), arguments.workers)))
     write_atomic(arguments.out, table.csv() if arguments.out.suffix == ".csv" else table.markdown())
     print(table.markdown(), file=sys.stderr)
 

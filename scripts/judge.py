@@ -17,13 +17,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from verizero.analysis.judging import QUESTIONS
 from verizero.artifacts.errors import UserError, main_program
 from verizero.artifacts.files import write_atomic
 from verizero.artifacts.manifest import open_artifact
 from verizero.artifacts.progress import Progress
 from verizero.artifacts.rows import read_rows, write_rows
 from verizero.config.optimizers import Template
+from verizero.evidence.judging import QUESTIONS
 from verizero.problems.problem import read_problems
 from verizero.rollout.options import add_vllm_options, vllm_runtime
 from verizero.rollout.threads import set_threads

@@ -27,7 +27,7 @@ LONG = (
     "test_generate.py",
     "test_reward_papers.py",
     "test_reward_pool.py",
-    "test_analysis_study.py",
+    "test_report_study.py",
     "test_rollout_vllm.py",
     "test_reward_grade.py",
     "test_reward_cases.py",

@@ -20,7 +20,9 @@ LAYERS = [
     "reward",
     "objective",
     "training",
-    "analysis",
+    "statistics",
+    "evidence",
+    "report",
     "tracking",
 ]
 
@@ -43,7 +45,7 @@ def edited(program: Path, before: str, after: str) -> str:
 
     file = program.parent / "room" / "maths.py"
     file.write_text(file.read_text().replace(before, after))
-    for cache in (code._tree, code._meaning, code._imports):
+    for cache in (code._tree, code._meaning, code._imports, code._named_files):
         cache.cache_clear()
     return code_digest(program)
 
@@ -64,6 +66,32 @@ def test_what_the_program_does_is_in(program: Path, before: str, after: str) -> 
     assert code_digest(program) != edited(program, before, after)
 
 
+def test_a_file_that_a_module_names_is_in_and_its_neighbour_is_not(program: Path) -> None:
+    for name in ("page.html.jinja", "other.html.jinja"):
+        (program.parent / "room" / name).write_text("as it was")
+    bare = edited(program, "return 2 * x", "return 3 * x")
+    named = edited(program, '"""Maths."""', '"""Maths."""\n\nPAGE = "page.html.jinja"')
+    assert "room/page.html.jinja" in closure(program) and "room/other.html.jinja" not in closure(program)
+    (program.parent / "room" / "other.html.jinja").write_text("edited")
+    assert named == edited(program, "", "") != bare
+    (program.parent / "room" / "page.html.jinja").write_text("edited")
+    assert edited(program, "", "") != named
+
+
+def test_templates_and_styles_are_part_of_the_study_s_code() -> None:
+    covered = {Path(name).name for name in closure(SCRIPTS / "aggregate.py")}
+    beside = {
+        file.name for file in (SCRIPTS / "verizero" / "report").iterdir() if file.suffix in (".jinja", ".mplstyle")
+    }
+    assert beside and beside <= covered
+
+
+def test_statistics_imports_nothing_of_ours() -> None:
+    for file in (SCRIPTS / "verizero" / "statistics").rglob("*.py"):
+        rooms = set(re.findall(r"verizero\.(\w+)", file.read_text(encoding="utf-8")))
+        assert rooms <= {"statistics"}, f"{file.relative_to(ROOT)} imports from {rooms}"
+
+
 def test_a_module_that_is_not_imported_is_not_in(program: Path) -> None:
     assert closure(program) == ["room/__init__.py", "room/maths.py", "stage.py"]
 
@@ -81,7 +109,9 @@ def test_plotting_and_tracking_are_in_no_stage_that_makes_results(stage: str) ->
     assert not [
         module
         for module in closure(SCRIPTS / f"{stage}.py")
-        if module.startswith(("verizero/analysis", "verizero/tracking", "verizero/config"))
+        if module.startswith(
+            ("verizero/statistics", "verizero/evidence", "verizero/report", "verizero/tracking", "verizero/config")
+        )
     ]
 
 

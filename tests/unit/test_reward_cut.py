@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from test_reward_grade import Suite
 
-from verizero.analysis.reading import graded_samples, read_member
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.job import Job
 from verizero.artifacts.manifest import read_manifest
@@ -16,6 +15,7 @@ from verizero.artifacts.rows import read_rows, write_rows
 from verizero.config.expansion import cut_members, parse_subject
 from verizero.config.registry import load_registry
 from verizero.config.spec import grade_spec, spec_text
+from verizero.evidence.reading import graded_samples, read_member
 from verizero.policy.scratch import scratch_policy
 from verizero.policy.text_places import text_places
 from verizero.reward.cut import cut_row

@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from verizero.analysis.disagreement import disagreement_table
 from verizero.artifacts.job import Job
 from verizero.artifacts.rows import write_rows
+from verizero.evidence.disagreement import disagreements
 from verizero.problems.problem import Problem, write_problems
+from verizero.report.tables import disagreement_table
 from verizero.reward.verdict import Verdict
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -24,7 +25,9 @@ def compare(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_each_two_graders_have_a_row_with_both_directions() -> None:
-    table = disagreement_table({"a": [RIGHT, RIGHT, WRONG, LATE], "b": [RIGHT, WRONG, WRONG, RIGHT], "c": [WRONG] * 4})
+    table = disagreement_table(
+        disagreements({"a": [RIGHT, RIGHT, WRONG, LATE], "b": [RIGHT, WRONG, WRONG, RIGHT], "c": [WRONG] * 4})
+    )
     assert [(row["grader_a"], row["grader_b"]) for row in table.rows] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert table.rows[0] == {
         **{"grader_a": "a", "grader_b": "b", "n_completions": "4", "n_correct_a": "2", "n_correct_b": "2"},
@@ -34,7 +37,7 @@ def test_each_two_graders_have_a_row_with_both_directions() -> None:
 
 
 def test_no_completions_are_no_disagreement() -> None:
-    assert disagreement_table({"a": [], "b": []}).rows[0]["share"] == ""
+    assert disagreements({"a": [], "b": []})[0]["share"] == ""
 
 
 def test_pairs_become_a_table_in_either_format(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from verizero.analysis.tabulating import tabulate
 from verizero.artifacts.events import EventLog
 from verizero.artifacts.job import Job
 from verizero.artifacts.rows import write_rows
@@ -24,6 +23,7 @@ from verizero.config.plan import Plan
 from verizero.problems.overlap import find_pairs
 from verizero.problems.overlap_rows import counts_of, pair_rows, text_rows, write_lines
 from verizero.problems.problem import read_problems
+from verizero.report.tabulating import tabulate
 from verizero.reward.grading import grade_member
 from verizero.reward.pool import GradingPool
 

@@ -46,8 +46,8 @@ inputs = {
 }
 spec = json.loads(options["--spec"][0])
 if program.stem == "aggregate":  # it finds its inputs by itself
-    from verizero.analysis.reading import study_inputs
     from verizero.config.spec import StudySpec, read_spec
+    from verizero.evidence.reading import study_inputs
 
     inputs = study_inputs(read_spec(StudySpec, options["--spec"][0])[0], Path(options["--results"][0]))
 name = "/".join(out.parts[2:-1])

@@ -190,7 +190,7 @@ CONTRACT: dict[str, tuple[Edit, set[str]]] = {
     "a changed default": (change_a_default, GRPO | DR_GRPO | STUDY),
     "a comment": (append("scripts/train.py", "\n# a comment\n"), set()),
     "a docstring": (edit("scripts/train.py", '"""', '"""Now. '), set()),
-    "the plotting code": (append("scripts/verizero/analysis/figures.py", "\nEDITED = 1\n"), STUDY),
+    "the plotting code": (append("scripts/verizero/report/figures.py", "\nEDITED = 1\n"), STUDY),
     "what is written of two problems that are alike": (
         append("scripts/verizero/problems/overlap_rows.py", "\nEDITED = 1\n"),
         OVERLAPS | STUDY,

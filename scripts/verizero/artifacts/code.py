@@ -2,7 +2,8 @@
 
 Comments, docstrings, layout and line numbers are left out, so that editing them reruns nothing. The `config`
 layer is left out too: what it contributes to a stage is the spec, which is compared in full; with it inside, an
-option added anywhere in the schema would retrain every model.
+option added anywhere in the schema would retrain every model. A file that is no Python and lies beside a module, a
+page's template for example, belongs to the code when the module names it in a string.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def _closure(program: Path, root: Path) -> set[str]:
         if module in seen or module.startswith(LEFT_OUT):
             continue
         seen.add(module)
-        waiting.extend(_imports(root / module, root))
+        if module.endswith(".py"):
+            waiting.extend(_imports(root / module, root) | _named_files(root / module, root))
     return seen
 
 
@@ -52,6 +54,8 @@ def _tree(path: Path) -> ast.Module:
 
 @functools.cache
 def _meaning(path: Path) -> str:
+    if path.suffix != ".py":
+        return path.read_text(encoding="utf-8")
     pieces: list[str] = []
     _serialise(_tree(path), pieces)
     return "".join(pieces)
@@ -107,6 +111,17 @@ def _imports(path: Path, root: Path) -> frozenset[str]:
         for name in names:
             found.update(_files_of(name, root))
     return frozenset(found)
+
+
+@functools.cache
+def _named_files(path: Path, root: Path) -> frozenset[str]:
+    """The files beside a module that are no Python and that one of its strings names."""
+    beside = {file.name for file in path.parent.iterdir() if file.suffix != ".py" and file.is_file()}
+    if not beside:
+        return frozenset()
+    said = {node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant)}
+    folder = path.parent.relative_to(root)
+    return frozenset((folder / name).as_posix() for name in beside & said)
 
 
 def _files_of(name: str, root: Path) -> list[str]:

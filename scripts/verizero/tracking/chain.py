@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verizero.analysis.cells import estimate_cell
-from verizero.analysis.reading import read_member
 from verizero.artifacts.errors import UserError
 from verizero.config.expansion import Step, parse_subject
+from verizero.evidence.cells import estimate_cell
+from verizero.evidence.reading import read_member
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.table import Source, TableRow
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verizero.analysis.tabulating import tabulate
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.manifest import digest_of
 from verizero.config.spec import StudySpec, read_spec
+from verizero.report.tabulating import tabulate
 from verizero.tracking.chain import DAMAGE
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.regrading import NoAlgebra, regrade

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from verizero.analysis.cells import COLUMNS, KEY_COLUMNS, metrics_of
-from verizero.analysis.reading import key_of
 from verizero.artifacts.errors import UserError
 from verizero.config.spec import StudySpec, read_spec
+from verizero.evidence.cells import COLUMNS, KEY_COLUMNS, metrics_of
+from verizero.evidence.reading import key_of
 from verizero.tracking.lineage import Artifact
 
 

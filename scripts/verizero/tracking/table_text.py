@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 
-from verizero.analysis.tables import NUMBERS
+from verizero.report.table import NUMBERS
 
 
 def first_difference(name: str, text: str, again: str) -> str | None:

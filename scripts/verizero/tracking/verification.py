@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from verizero.analysis.cells import recompute
 from verizero.artifacts.canonical import sha256_file
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.files import FileEntry, describe, folder_md5
 from verizero.artifacts.manifest import PayloadFile, bring_back, digest_of, payload_folder
+from verizero.evidence.cells import recompute
 from verizero.tracking.chain import DAMAGE
 from verizero.tracking.contents import left_out
 from verizero.tracking.lineage import Artifact

@@ -1,1 +1,0 @@
-"""Estimators, intervals, paired comparisons, tables, figures, report."""

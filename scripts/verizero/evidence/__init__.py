@@ -1,0 +1,1 @@
+"""What was graded and logged, as rows: cells, comparisons, curves, behaviours, contamination."""

@@ -1,0 +1,205 @@
+"""Paired differences: one optimizer against another, and a checkpoint against its base model, on the same problems."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verizero.config.expansion import Step, time_of
+from verizero.evidence.cells import LENGTHS, metric_order, metrics_of, seed_values, seeds_text
+from verizero.evidence.reading import Group, Key, MemberGrades, check_alike
+from verizero.statistics.differences import detectable_effect, difference_interval, sign_flip_floor
+from verizero.statistics.intervals import Interval
+from verizero.statistics.multiplicity import holm
+
+Graded = tuple[Group, Mapping[int | None, MemberGrades]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One number minus another, for one metric.
+
+    Attributes:
+        left, right: the keys; `left - right` is what is told.
+        interval: of the mean difference; None where no common seed says anything of the metric.
+        p: two-sided, from the same t; p_holm: adjusted over the family of comparisons.
+        seeds: those that both sides have (for a change from base, those of the checkpoint).
+        missing: planned seeds that one side lacks.
+    """
+
+    left: Key
+    right: Key
+    metric: str
+    interval: Interval | None
+    p: float | None
+    p_holm: float | None
+    n_problems: int
+    seeds: tuple[int, ...]
+    missing: tuple[int, ...]
+    note: str
+
+    @property
+    def mde(self) -> float | None:
+        """Smallest difference that such a comparison finds in 80 % of cases at a two-sided 5 %: 2.80 standard errors."""
+        return detectable_effect(self.interval.se) if self.interval and self.interval.se else None
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether 0 is inside the interval, or there is none."""
+        found = self.interval
+        return found is None or found.low is None or found.high is None or found.low <= 0 <= found.high
+
+    def seeds_text(self) -> str:
+        """As in the main table."""
+        return seeds_text(self.seeds, self.missing)
+
+
+def optimizer_pairs(graded: Sequence[Graded], confidence: float) -> list[Difference]:
+    """Every pair of optimizers at its last checkpoint, same model, training set, template, benchmark, protocol, metric.
+
+    A is the optimizer that the study lists first. `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives
+    both the same order of training problems and the same initial weights. The interval is `two_way_interval` on D:
+    with one seed it would tell two checkpoints apart, not two optimizers, and the note says so.
+    """
+    last = _last_checkpoints(graded)
+    places: dict[tuple[object, ...], list[Graded]] = {}
+    for one in last:
+        key = one[0].key
+        places.setdefault(
+            (key.model, key.train_set, key.template, key.benchmark, key.protocol, one[0].suite), []
+        ).append(one)
+    found: dict[tuple[Key, Key, str], Difference] = {}
+    for place in places.values():
+        for left, right in itertools.combinations(place, 2):
+            for metric in _metrics([left, right]):
+                found.setdefault((left[0].key, right[0].key, metric), _pair(left, right, metric, confidence))
+    return _sorted(with_holm(list(found.values())))
+
+
+def changes_from_base(graded: Sequence[Graded], confidence: float) -> list[Difference]:
+    """Every checkpoint minus its base model, paired over problems: `D_si = Y_si - Y^base_i`, interval as for pairs."""
+    bases = {(one[0].key.model, one[0].suite, one[0].member): one for one in graded if not one[0].key.optimizer}
+    found: dict[tuple[Key, str], Difference] = {}
+    for one in graded:
+        base = bases.get((one[0].key.model, one[0].suite, one[0].member))
+        if one[0].key.optimizer and base:
+            for metric in _metrics([one, base]):
+                found.setdefault((one[0].key, metric), _change(one, base, metric, confidence))
+    return _sorted(with_holm(list(found.values())))
+
+
+def family(metric: str) -> str:
+    """The family in which a comparison is adjusted: one metric over all optimizers, benchmarks, protocols and templates.
+
+    avg@8 of one benchmark and avg@1 of another are one family, accuracy.
+    """
+    return "avg@k" if metric.startswith("avg@") else metric
+
+
+def with_holm(differences: Sequence[Difference]) -> list[Difference]:
+    """The differences with p adjusted inside each family."""
+    adjusted = list(differences)
+    for name in {family(one.metric) for one in differences}:
+        places = [i for i, one in enumerate(differences) if family(one.metric) == name and one.p is not None]
+        for place, p in zip(places, holm([differences[i].p or 0.0 for i in places]), strict=True):
+            adjusted[place] = replace(differences[place], p_holm=p)
+    return adjusted
+
+
+def seed_floor(seeds: int) -> str:
+    """What so few seeds cannot say: with S of them the smallest two-sided sign-flip p is 2/2^S."""
+    floor = sign_flip_floor(seeds)
+    return (
+        f"{seeds} seeds: a sign-flip over seeds cannot reach p < 0.05 (its floor is {floor:.3g})"
+        if floor >= 0.05
+        else ""
+    )
+
+
+def _pair(left: Graded, right: Graded, metric: str, confidence: float) -> Difference:
+    a, b = left[0], right[0]
+    seeds = [seed for seed in a.paths if seed in b.paths and seed is not None]
+    planned = {*a.paths, *a.missing, *b.paths, *b.missing}
+    missing = tuple(sorted(seed for seed in planned if seed is not None and seed not in seeds))
+    couples = {seed: (left[1][seed], right[1][seed]) for seed in seeds}
+    one_seed = "one seed: these two checkpoints differ or not, which says little of the optimizers"
+    return _difference(a.key, b.key, metric, couples, missing, one_seed, confidence)
+
+
+def _change(one: Graded, base: Graded, metric: str, confidence: float) -> Difference:
+    group = one[0]
+    missing = tuple(seed for seed in group.missing if seed is not None)
+    couples = {seed: (member, base[1][None]) for seed, member in one[1].items() if seed is not None and None in base[1]}
+    note = "one seed: this checkpoint changed or not, which says little of the optimizer"
+    return _difference(group.key, base[0].key, metric, couples, missing, note, confidence)
+
+
+def _difference(
+    left: Key,
+    right: Key,
+    metric: str,
+    couples: Mapping[int, tuple[MemberGrades, MemberGrades]],
+    missing: tuple[int, ...],
+    one_seed: str,
+    confidence: float,
+) -> Difference:
+    rows: list[NDArray[np.float64]] = []
+    sides: list[list[NDArray[np.bool_]]] = [[], []]
+    seeds = []
+    for seed, (first, second) in couples.items():
+        check_alike([first, second])
+        own, other = seed_values(first, metric), seed_values(second, metric)
+        if own is None or other is None:
+            continue
+        seeds.append(seed)
+        rows.append(own.values - other.values)
+        sides[0].append(own.contributing)
+        sides[1].append(other.contributing)
+    if not rows:
+        return Difference(left, right, metric, None, None, None, 0, (), missing, "nothing to compare")
+    support = min(int(np.any(side, axis=0).sum()) for side in sides)
+    interval, note = difference_interval(np.stack(rows), confidence, support, share=metric not in LENGTHS)
+    p = 1.0 if interval.method == "wilson" else interval.p_value()
+    notes = [note, one_seed if len(seeds) == 1 else seed_floor(len(seeds))]
+    return Difference(
+        left,
+        right,
+        metric,
+        interval,
+        p,
+        None,
+        support,
+        tuple(seeds),
+        missing,
+        "; ".join(text for text in notes if text),
+    )
+
+
+def _last_checkpoints(graded: Sequence[Graded]) -> list[Graded]:
+    """Of each optimizer's groups, those of the last step that the study plans."""
+    last: dict[tuple[str, ...], Step] = {}
+    for group, _ in graded:
+        name = (group.key.model, group.key.train_set, group.key.optimizer)
+        last[name] = max(last.get(name, 0), group.key.checkpoint, key=time_of)
+    return [
+        one
+        for one in graded
+        if (key := one[0].key).optimizer and key.checkpoint == last[key.model, key.train_set, key.optimizer]
+    ]
+
+
+def _metrics(sides: Sequence[Graded]) -> list[str]:
+    """The metrics that both sides have."""
+    samples = [{member.samples for member in by_seed.values()} for _, by_seed in sides]
+    common = samples[0] & samples[1]
+    return metrics_of(max(common)) if common else []
+
+
+def _sorted(differences: Sequence[Difference]) -> list[Difference]:
+    return sorted(
+        differences, key=lambda one: (*vars(one.left).values(), one.right.optimizer, metric_order(one.metric))
+    )

@@ -1,0 +1,136 @@
+"""All that a study's tables, figures' data and ledger say, computed from its grades and curves alone.
+
+`aggregate` writes it and the audit computes it again: one function for both, so that they cannot come apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verizero.config.spec import StudySpec
+from verizero.evidence.behaviours import behaviour_rows
+from verizero.evidence.cells import Row, rows_of_groups
+from verizero.evidence.comparisons import Difference, changes_from_base, optimizer_pairs
+from verizero.evidence.contamination import Overlap, flagged_problems, read_overlaps, rows_without_flagged
+from verizero.evidence.curves import read_curves
+from verizero.evidence.reading import Group, MemberGrades, groups_of
+from verizero.evidence.rollout_behaviours import rollout_rows
+from verizero.report.contamination_tables import contamination_table, sentences, without_flagged_table
+from verizero.report.figure_data import PlannedFigure, figure_csv, planned_figures
+from verizero.report.ledger import ledger
+from verizero.report.probe_figures import probe_figures
+from verizero.report.summary import findings, reading_rule
+from verizero.report.table import Table
+from verizero.report.tables import (
+    behaviour_table,
+    change_table,
+    main_table,
+    paired_table,
+    rollout_table,
+    seed_table,
+    status_table,
+)
+
+
+@dataclass(frozen=True)
+class Tabulation:
+    """A study in numbers.
+
+    Attributes:
+        graded: each group with the grades of each seed.
+        rows, pairs, changes: the estimates, the optimizers' differences, the checkpoints' differences from their base.
+        findings: what follows, in sentences.
+        tables: main, paired, change, seeds, statuses; contamination, and without_flagged where problems are flagged; behaviours where the study
+            asks for them.
+        figures: what each figure shows.
+        ledger: every planned run and suite with its state.
+        overlaps: what each training set shares with the benchmarks.
+        unread: members whose texts are not on this machine, in sentences: what is said of behaviours is without them.
+    """
+
+    spec: StudySpec
+    graded: Sequence[tuple[Group, Mapping[int | None, MemberGrades]]]
+    rows: Sequence[Row]
+    pairs: Sequence[Difference]
+    changes: Sequence[Difference]
+    findings: Sequence[str]
+    tables: Sequence[Table]
+    figures: Sequence[PlannedFigure]
+    ledger: dict[str, Any]
+    overlaps: Sequence[Overlap] = ()
+    unread: Sequence[str] = ()
+
+    def table_texts(self) -> dict[str, str]:
+        """The tables' files: path below the study's folder -> content."""
+        found: dict[str, str] = {}
+        for table in self.tables:
+            texts = table.texts(self._above() if table.name == "main" else "")
+            found |= {f"tables/{name}": text for name, text in texts.items()}
+        return found
+
+    def ledger_text(self) -> str:
+        """The content of `ledger.json`."""
+        return json.dumps(self.ledger, indent=1, sort_keys=True) + "\n"
+
+    def texts(self) -> dict[str, str]:
+        """Every text file that follows from grades and curves: path below the study's folder -> content."""
+        figures = {f"figures/{one.name}.csv": figure_csv(one.rows()) for one in self.figures}
+        return {**self.table_texts(), **figures, "ledger.json": self.ledger_text()}
+
+    def _above(self) -> str:
+        """Question, reading rule and findings, which stand above the main table for readers."""
+        said = "".join(f"- {sentence}\n" for sentence in self.findings)
+        return f"# {self.spec.question}\n\n{reading_rule(self.spec.confidence)}\n\n{said}\n"
+
+
+def tabulate(spec: StudySpec, results: Path) -> Tabulation:
+    """Read a study's grades and curves and compute all its numbers; what is not there is shown as missing.
+
+    Raises:
+        UserError: an input is damaged, or its payload is absent.
+    """
+    graded = [(group, group.read()) for group in groups_of(spec.cells, results)]
+    curves = read_curves(spec, results)
+    overlaps = read_overlaps(spec, results)
+    rows = rows_of_groups(graded, spec.confidence)
+    pairs = optimizer_pairs(graded, spec.confidence)
+    changes = changes_from_base(graded, spec.confidence)
+    tables = [
+        main_table(rows, spec.confidence),
+        paired_table(pairs, spec.confidence),
+        change_table(changes, spec.confidence),
+        seed_table(rows),
+        status_table(graded),
+    ]
+    if overlaps:
+        tables.append(contamination_table(overlaps))
+    if flagged := flagged_problems(overlaps):
+        without = rows_without_flagged(graded, flagged, spec.confidence)
+        tables.append(without_flagged_table(without, spec.confidence))
+    figures = planned_figures(spec, curves, rows)
+    unread: list[str] = []
+    if spec.study.evaluation.behaviours:
+        behaviours, unread = behaviour_rows(graded, results, spec.confidence)
+        tables.append(behaviour_table(behaviours, spec.confidence))
+        figures += probe_figures(rows, behaviours)
+        rollouts, rollouts_unread = rollout_rows(spec, results)
+        unread += rollouts_unread
+        if rollouts is not None:
+            tables.append(rollout_table(rollouts, spec.confidence))
+    return Tabulation(
+        spec,
+        graded,
+        rows,
+        pairs,
+        changes,
+        [*findings(rows, changes, pairs, spec.confidence), *sentences(overlaps)],
+        tables,
+        figures,
+        ledger(spec, results),
+        overlaps,
+        unread,
+    )
