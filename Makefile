@@ -59,9 +59,9 @@ study: envs  ## Run the study STUDY on this machine, then print its table
 	    exit 2; }
 	$(ORCHESTRATE)/snakemake --profile workflow/profiles/local --config study=$(STUDY) $(ARGS)
 	@folder="results/studies/$(STUDY)"; \
-	if [ -f "$$folder/tables/main.md" ]; then \
-	    echo; cat "$$folder/tables/main.md"; echo; \
-	    echo "Table    $$folder/tables/main.md"; \
+	if [ -f "$$folder/tables/headline.md" ]; then \
+	    echo; cat "$$folder/tables/headline.md"; echo; \
+	    echo "Tables   $$folder/tables/"; \
 	    echo "Figures  $$folder/figures/"; \
 	    echo "Report   $$folder/report.html"; \
 	fi

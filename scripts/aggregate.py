@@ -6,7 +6,7 @@
 The spec names the study's runs, graded suites and overlaps; they are read from the results folder. Without --partial a missing one ends the
 command; with it, it is shown as missing in the tables, the report and the ledger.
 
-Beside the manifest come tables/{main,paired,change,seeds,statuses,contamination}.{csv,md,tex}, figures/, report.html and ledger.json;
+Beside the manifest come tables/{headline,main,paired,change,seeds,statuses,contamination}.{csv,md,tex}, figures/, report.html and ledger.json;
 where benchmark problems are flagged, tables/without_flagged.* too; and
 tables/behaviours.{csv,md,tex} with two figures where the study says `evaluation.behaviours: true` (docs/probes.md). That
 table reads the texts of samples and problems; where they are not on this machine, their numbers are left empty, and that is said.
@@ -22,6 +22,7 @@ from verizero.artifacts.job import Job
 from verizero.config.spec import StudySpec, read_spec
 from verizero.evidence.cells import check_complete
 from verizero.evidence.contamination import flagged_problems
+from verizero.evidence.looking import looks_sentence, note_look
 from verizero.evidence.reading import study_inputs, warnings_of
 from verizero.report.browser import browse
 from verizero.report.contamination_section import contamination_data
@@ -45,6 +46,8 @@ def main() -> None:
     inputs = study_inputs(spec, arguments.results)
     found = tabulate(spec, arguments.results)
 
+    looked = looks_sentence(note_look(arguments.out.parent, spec.study.seeds), spec.study.sequential is not None)
+
     job = Job("study", spec.name, plain, arguments.out, inputs)
     for path, text in {**found.table_texts(), "ledger.json": found.ledger_text()}.items():
         (job.staging / path).parent.mkdir(exist_ok=True)
@@ -55,6 +58,8 @@ def main() -> None:
     rollouts, rollouts_absent = browse_rollouts(spec, arguments.results)
     page = report_html(
         spec,
+        found.headline,
+        [*found.answer, looked] if looked else found.answer,
         found.findings,
         found.tables,
         pictures,
@@ -72,12 +77,14 @@ def main() -> None:
         job.warn(sentence)
     for sentence in [*absent, *rollouts_absent]:
         job.warn(f"not in the report's browser: {sentence}")
+    if looked:
+        job.warn(looked)
     for sentence in found.unread:
         job.warn(f"no behaviours of its texts: {sentence}")
     job.publish(
         counts={
             "rows": len(found.rows),
-            "comparisons": len(found.pairs),
+            "comparisons": sum(map(len, found.pairs.values())),
             "changes": len(found.changes),
             "samples_shown": len(samples),
             "flagged_problems": sum(len(ids) for ids in flagged_problems(found.overlaps).values()),
@@ -87,8 +94,8 @@ def main() -> None:
     )
     overview = arguments.out.parent / "figures" / "overview.png"
     print(
-        "\n".join(found.findings)
-        + f"\n\ntable   {arguments.out.parent / 'tables' / 'main.md'}"
+        found.headline_text()
+        + f"\ntable   {arguments.out.parent / 'tables' / 'headline.md'}"
         + (f"\nfigure  {overview}" if overview.is_file() else "")
         + f"\nreport  {arguments.out.parent / 'report.html'}"
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from verizero.artifacts.errors import UserError
-from verizero.evidence.comparisons import changes_from_base, family, optimizer_pairs, seed_floor
+from verizero.evidence.comparisons import changes_from_base, family, pairs_along, seed_floor
 from verizero.evidence.reading import Group, Key, MemberGrades
 from verizero.statistics.multiplicity import holm
 
@@ -63,7 +63,7 @@ def test_one_seed_is_the_paired_t_test_over_problems_and_says_what_it_is() -> No
     a, b = _random(1), _random(2)
     one = next(
         found
-        for found in optimizer_pairs([_graded("grpo", {1: a}), _graded("dr-grpo", {1: b})], 0.95)
+        for found in pairs_along([_graded("grpo", {1: a}), _graded("dr-grpo", {1: b})], "optimizer", 0.95)
         if found.metric == "avg@4"
     )
     assert one.p == pytest.approx(stats.ttest_rel(a.correct.mean(axis=1), b.correct.mean(axis=1)).pvalue)
@@ -72,7 +72,9 @@ def test_one_seed_is_the_paired_t_test_over_problems_and_says_what_it_is() -> No
 
 def test_swapping_the_optimizers_turns_the_sign_and_nothing_else() -> None:
     sides = [_graded("grpo", {1: _random(1), 2: _random(2)}), _graded("dr-grpo", {1: _random(3), 2: _random(4)})]
-    for one, other in zip(optimizer_pairs(sides, 0.95), optimizer_pairs(sides[::-1], 0.95), strict=True):
+    for one, other in zip(
+        pairs_along(sides, "optimizer", 0.95), pairs_along(sides[::-1], "optimizer", 0.95), strict=True
+    ):
         assert one.interval is not None
         assert other.interval is not None
         assert (one.interval.estimate, one.interval.low, one.p) == pytest.approx(
@@ -85,7 +87,7 @@ def test_only_common_seeds_are_compared_and_the_others_are_named() -> None:
         _graded("grpo", {1: _random(1), 2: _random(2)}, missing=(3,)),
         _graded("dr-grpo", {1: _random(3), 3: _random(4)}, missing=(2,)),
     ]
-    one = optimizer_pairs(sides, 0.95)[0]
+    one = pairs_along(sides, "optimizer", 0.95)[0]
     assert (one.seeds, one.missing, one.seeds_text()) == ((1,), (2, 3), "1 (missing: 2,3)")
 
 
@@ -94,12 +96,14 @@ def test_only_the_last_checkpoints_are_compared() -> None:
         _graded(name, {1: _random(i), 2: _random(i + 9)}, step)
         for i, (name, step) in enumerate([("grpo", 30), ("grpo", 60), ("dr-grpo", 30), ("dr-grpo", 60)])
     ]
-    assert {(one.left.checkpoint, one.right.checkpoint) for one in optimizer_pairs(sides, 0.95)} == {(60, 60)}
+    assert {(one.left.checkpoint, one.right.checkpoint) for one in pairs_along(sides, "optimizer", 0.95)} == {(60, 60)}
 
 
 def test_two_optimizers_that_solve_nothing_are_not_called_equal() -> None:
     zero = _member(np.zeros((30, 1)))
-    one = optimizer_pairs([_graded("grpo", {1: zero, 2: zero}), _graded("dr-grpo", {1: zero, 2: zero})], 0.95)[0]
+    one = pairs_along([_graded("grpo", {1: zero, 2: zero}), _graded("dr-grpo", {1: zero, 2: zero})], "optimizer", 0.95)[
+        0
+    ]
     assert one.interval is not None
     assert (one.interval.low, one.interval.high, one.p, one.unresolved) == (
         pytest.approx(-0.11351, abs=1e-5),
@@ -116,8 +120,10 @@ def test_a_real_difference_in_wrong_length_is_found() -> None:
     def side(extra: float) -> MemberGrades:
         return _member(wrong, rng.normal(40 + extra, 5, wrong.shape))
 
-    found = optimizer_pairs(
-        [_graded("grpo", {s: side(4) for s in (1, 2, 3)}), _graded("dr-grpo", {s: side(0) for s in (1, 2, 3)})], 0.95
+    found = pairs_along(
+        [_graded("grpo", {s: side(4) for s in (1, 2, 3)}), _graded("dr-grpo", {s: side(0) for s in (1, 2, 3)})],
+        "optimizer",
+        0.95,
     )
     one = next(one for one in found if one.metric == "length_incorrect")
     assert one.interval is not None
@@ -137,12 +143,14 @@ def test_change_from_base_is_paired_over_problems() -> None:
 
 def test_different_problems_are_not_compared() -> None:
     with pytest.raises(UserError, match="grade different problems"):
-        optimizer_pairs([_graded("grpo", {1: _random(1, n=20)}), _graded("dr-grpo", {1: _random(2, n=21)})], 0.95)
+        pairs_along(
+            [_graded("grpo", {1: _random(1, n=20)}), _graded("dr-grpo", {1: _random(2, n=21)})], "optimizer", 0.95
+        )
 
 
 def test_p_is_adjusted_inside_the_family_of_its_metric() -> None:
     sides = [_graded(name, {1: _random(i), 2: _random(i + 9)}) for i, name in enumerate(["a", "b", "c"])]
-    found = optimizer_pairs(sides, 0.95)
+    found = pairs_along(sides, "optimizer", 0.95)
     own = [one for one in found if one.metric == "avg@4"]
     assert len(own) == 3
     assert [one.p_holm for one in own] == pytest.approx(holm([one.p or 0 for one in own]))
@@ -158,7 +166,8 @@ def test_seed_floor_speaks_up_to_five_seeds() -> None:
     assert not seed_floor(6)
 
 
-def test_mde_is_2_80_standard_errors() -> None:
-    one = optimizer_pairs([_graded("grpo", {1: _random(1)}), _graded("dr-grpo", {1: _random(2)})], 0.95)[0]
+def test_mde_is_two_t_quantiles_in_standard_errors() -> None:
+    one = pairs_along([_graded("grpo", {1: _random(1)}), _graded("dr-grpo", {1: _random(2)})], "optimizer", 0.95)[0]
     assert one.interval is not None
-    assert one.mde == pytest.approx(2.80 * (one.interval.se or 0))
+    quantiles = stats.t.ppf(0.975, one.interval.df) + stats.t.ppf(0.8, one.interval.df)
+    assert one.mde == pytest.approx(quantiles * (one.interval.se or 0))

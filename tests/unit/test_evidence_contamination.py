@@ -43,7 +43,19 @@ def table(found: Tabulation, name: str) -> Table | None:
 
 def page(made: fabricated.Fabricated, found: Tabulation) -> str:
     section = contamination_data(found.overlaps)
-    return report_html(made.spec, found.findings, found.tables, [], found.ledger, [], [], [], contamination=section)
+    return report_html(
+        made.spec,
+        found.headline,
+        found.answer,
+        found.findings,
+        found.tables,
+        [],
+        found.ledger,
+        [],
+        [],
+        [],
+        contamination=section,
+    )
 
 
 def test_a_problem_counts_under_its_first_kind(made: fabricated.Fabricated) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verizero.artifacts.job import Job
+from verizero.evidence.headline import Headline
 from verizero.report import rollout_browser
 from verizero.report.page import report_html
 from verizero.report.rollout_browser import BUDGET, LONGEST, _ends, browse_rollouts
@@ -145,7 +146,7 @@ def test_a_file_that_is_no_parquet_does_not_stop_the_report(results):
 def page(rollouts, absent):
     counts = {"runs": {"planned": 2, "done": 2}, "cells": {"planned": 0, "done": 0}}
     nothing = {"runs": [], "cells": [], "counts": counts}
-    return report_html(SPEC, [], [seed_table([])], [], nothing, [], [], [], rollouts, absent)
+    return report_html(SPEC, Headline((), ()), [], [], [seed_table([])], [], nothing, [], [], [], rollouts, absent)
 
 
 class Tags(HTMLParser):

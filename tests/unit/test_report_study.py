@@ -157,10 +157,10 @@ def test_every_file_is_listed_and_whole(whole: fabricated.Fabricated) -> None:
     }
     tables = {
         f"tables/{name}.{ending}"
-        for name in ("main", "paired", "change", "seeds", "statuses", "contamination")
+        for name in ("headline", "main", "paired", "change", "seeds", "statuses", "contamination")
         for ending in ("csv", "md", "tex")
     }
-    assert listed == figures | tables | {"report.html", "ledger.json"}
+    assert listed == figures | tables | {"tables/methods.md", "report.html", "ledger.json"}
     assert broken_files(_study(whole, "manifest.json")) == []
 
 

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from verizero.statistics.intervals import problem_interval, share_interval, two_way_interval, wilson_interval
+from verizero.statistics.intervals import (
+    LEAST_SCATTER,
+    problem_interval,
+    share_interval,
+    two_way_interval,
+    wilson_interval,
+)
 
 HAND = np.array([[1.0, 2.0, 4.0], [2.0, 3.0, 7.0]])
 
@@ -42,15 +48,14 @@ def test_seeds_that_agree_exactly_leave_the_variance_of_problems() -> None:
     assert two_way_interval(values, 0.95).se == pytest.approx(problem_interval(values[0], 0.95).se)
 
 
-def test_an_interval_is_never_narrower_than_the_scatter_of_the_cells() -> None:
-    # weak effects of problems, none of seeds: the mean squares of both are small by chance in this draw
-    draw = np.random.default_rng(9)
-    values = draw.normal(0, 0.45, 175)[None] + draw.normal(0, 1, (2, 175))
+def test_an_interval_is_never_narrower_than_a_share_of_the_scatter_of_the_cells() -> None:
+    # no effects at all: the mean squares of seeds and of problems are small by chance in this draw
+    values = np.random.default_rng(85).normal(0, 1, (5, 500))
     residual = values - values.mean(1, keepdims=True) - values.mean(0, keepdims=True) + values.mean()
-    se = np.sqrt((residual**2).sum() / 174 / 350)
+    se = np.sqrt((residual**2).sum() / (4 * 499) / 2500)
     found = two_way_interval(values, 0.95)
     assert found.high is not None and found.low is not None
-    assert found.high - found.low == pytest.approx(2 * 1.97369 * se, rel=1e-4)
+    assert found.high - found.low == pytest.approx(2 * LEAST_SCATTER * stats.t.ppf(0.975, 4 * 499) * se, rel=1e-6)
 
 
 def test_a_numerator_that_is_not_positive_gives_way_to_the_largest_mean_square() -> None:

@@ -15,8 +15,9 @@ from fabricated import NAME, QUOTED, fabricate
 
 from verizero.artifacts.bundle import read_bundle
 from verizero.artifacts.errors import UserError
+from verizero.report.tabulating import Tabulation
 from verizero.reward import grading
-from verizero.tracking import regrading
+from verizero.tracking import regrading, study_verification
 from verizero.tracking.bundle_verification import verify_bundle
 from verizero.tracking.open_bundle import opened
 from verizero.tracking.publishing import public_remote, publish
@@ -261,6 +262,23 @@ def test_a_python_without_algebra_calls_nothing_broken(finished: Checkout, monke
     monkeypatch.setattr(regrading.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"run the same with \.venv/jobs/bin/python"):
         verify_study(finished.root / "results", NAME)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_table_that_a_later_version_adds_is_told_and_is_nothing_broken(
+    finished: Checkout, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    tables = Tabulation.texts
+    monkeypatch.setattr(Tabulation, "texts", lambda own: {**tables(own), "tables/new.csv": "a\n"})
+    record = finished.root / "results" / "studies" / NAME / "record.json"
+    code = json.loads(record.read_text(encoding="utf-8"))["code_sha256"]
+    monkeypatch.setattr(study_verification, "code_digest", lambda program: code if same else "1" * 64)
+    found = verify_study(finished.root / "results", NAME)
+    if same:
+        assert "lists no tables/new.csv, which its grades and curves give" in found.text()
+    else:
+        assert found.exit_code == 0, found.text()
+        assert "the present one gives more files: tables/new.csv" in found.text()
 
 
 def test_the_first_cell_that_differs_is_named() -> None:

@@ -100,6 +100,8 @@ def chosen_steps(study: Study, kept: list[int]) -> Sequence[Step]:
             return kept
         case "best":
             return ["best"]
+        case int(step):
+            return [step]
         case _:
             return kept[-1:]
 

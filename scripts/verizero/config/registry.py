@@ -62,6 +62,8 @@ class Registry:
         for suite in (*study.evaluation.suites, *study.evaluation.checkpoint_suites):
             for member in self.suites[suite].members:
                 self._check_names(path, f"evaluation.suites: {suite} samples", [member.benchmark], self.benchmarks)
+        self._check_headline(path, study)
+        self._check_step(path, study)
         self._check_validation(path, study)
         self._check_lengths(path, study)
         self._check_order(path, study)
@@ -89,6 +91,31 @@ class Registry:
         for name in names:
             if name not in known:
                 raise undefined(path, key, name, list(known))
+
+    def _check_headline(self, path: Path, study: Study) -> None:
+        """A column that nothing fills would be empty at the end of the study."""
+        members = [member for name in study.evaluation.all_suites for member in self.suites[name].members]
+        sampled = sorted({(member.benchmark, member.protocol) for member in members})
+        asked = [("headline", one.benchmark, one.protocol) for one in study.headline]
+        if study.sequential:
+            primary = study.sequential.primary
+            asked.append(("sequential.primary", primary.benchmark, primary.protocol))
+        for key, benchmark, protocol in asked:
+            if (benchmark, protocol) not in sampled:
+                choices = ", ".join(f"{name} under {how}" for name, how in sampled)
+                raise UserError(
+                    f"{path}: {key} has {benchmark} under {protocol}, which no suite of the study samples; choices: {choices}"
+                )
+
+    def _check_step(self, path: Path, study: Study) -> None:
+        """A step's weights can be evaluated only where they are kept."""
+        step = study.evaluation.checkpoints
+        for optimizer in study.optimizers if isinstance(step, int) else []:
+            if step not in (kept := self.optimizers[optimizer].kept_steps()):
+                raise UserError(
+                    f"{path}: evaluation.checkpoints is step {step}, but `{optimizer}` keeps the weights of {', '.join(map(str, kept))} only; "
+                    f"add {step} to its `checkpoints`"
+                )
 
     def _check_validation(self, path: Path, study: Study) -> None:
         """A checkpoint that is chosen must be chosen on problems that the study reports nothing of."""

@@ -22,8 +22,9 @@ class Evaluation(Section):
     checkpoint_suites: list[Name] = []
     """For the chosen checkpoints only, where a paper decodes trained models otherwise than base models; such a row has no base model beside
     it, and the table names its protocol."""
-    checkpoints: Literal["last", "all", "best"] = "last"
-    """The rule by which checkpoints are chosen; `all` are those that the optimizer keeps, `best` is the validation's."""
+    checkpoints: Literal["last", "all", "best"] | Count = "last"
+    """The rule by which checkpoints are chosen; `all` are those that the optimizer keeps, `best` is the validation's, a number is that step
+    of every run."""
     behaviours: bool = False
     """Measure what the responses are like beyond right or wrong (answer rate, reflection, repetition ...): a table and figures more."""
 
@@ -31,6 +32,13 @@ class Evaluation(Section):
     def all_suites(self) -> list[Name]:
         """Every suite that something of the study meets, once."""
         return list(dict.fromkeys((*self.suites, *self.probes, *self.checkpoint_suites)))
+
+
+class HeadlineColumn(Section):
+    """One column of the headline table."""
+
+    benchmark: Name
+    protocol: Name
 
 
 class ValidationRule(Section):
@@ -57,6 +65,46 @@ class Validation(ValidationRule):
     protocol: Name
 
 
+class Primary(Section):
+    """The one comparison that decides: two recipes that differ in one thing, on one benchmark."""
+
+    a: Name
+    b: Name
+    """Two optimizers, or two training sets; `a` minus `b` is tested."""
+    benchmark: Name
+    protocol: Name
+
+
+class Sequential(Section):
+    """A design that may add seeds after a look: it is declared before, so that looking does no harm."""
+
+    primary: Primary
+    start: Annotated[int, Field(ge=2)] = 3
+    """Seeds at the first look."""
+    most: Annotated[int, Field(ge=2)] = 10
+    """Seeds at the last look."""
+    every: Count = 1
+    """Seeds from one look to the next; the last look is at `most`."""
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Chance of a false claim, two-sided, over all looks together."""
+    spending: Literal["obrien-fleming", "pocock"] = "obrien-fleming"
+    """How alpha is shared out among the looks: `obrien-fleming` keeps almost all for the end, `pocock` spreads it evenly."""
+    effect: Probability | None = None
+    """The smallest difference worth finding, as a share. Where it is given, a study is called futile only if it would miss this too."""
+
+    @property
+    def looks(self) -> list[int]:
+        """Seeds at each look."""
+        return list(dict.fromkeys([*range(self.start, self.most, self.every), self.most]))
+
+    @model_validator(mode="after")
+    def rising(self) -> Sequential:
+        """The last look is not before the first."""
+        if self.most < self.start:
+            raise ValueError(f"most is {self.most} seeds, fewer than the {self.start} of start")
+        return self
+
+
 class Study(Section):
     """One question, asked of every combination of the named things."""
 
@@ -72,6 +120,10 @@ class Study(Section):
     validation: Validation | None = None
     contamination: Contamination = Contamination()
     """How training sets are compared with benchmarks."""
+    sequential: Sequential | None = None
+    """How seeds may be added after a look at the results; `seeds` are those that are trained so far."""
+    headline: list[HeadlineColumn] = []
+    """The columns of the headline table, in this order. By default each benchmark of the suites under the protocol with most samples."""
     confidence: Probability = 0.95
     """Of every interval."""
 
@@ -96,6 +148,22 @@ class Study(Section):
                 "the study trains nothing and evaluates nothing; name `evaluation.suites` or `evaluation.probes`"
             )
         return self
+
+    @model_validator(mode="after")
+    def looks_fit(self) -> Study:
+        """The design is about seeds and recipes that the study has."""
+        design = self.sequential
+        if design is None:
+            return self
+        if len(self.seeds) > design.most:
+            raise ValueError(f"`seeds` lists {len(self.seeds)}, but sequential.most is {design.most}")
+        sides = [design.primary.a, design.primary.b]
+        for name in ("optimizers", "train_sets"):
+            if set(sides) <= set(getattr(self, name)):
+                return self
+        raise ValueError(
+            f"sequential.primary compares {sides[0]} with {sides[1]}, which are neither two `optimizers` nor two `train_sets` of the study"
+        )
 
     @field_validator("models", "train_sets", "templates", "optimizers", "seeds")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ from verizero.statistics.differences import detectable_effect, difference_interv
 from verizero.statistics.intervals import Interval
 from verizero.statistics.multiplicity import holm
 
+Axis = Literal["optimizer", "train_set", "template", "model"]
+AXES: tuple[Axis, ...] = ("optimizer", "train_set", "template", "model")
+NOUNS: dict[Axis, str] = {
+    "optimizer": "optimizer",
+    "train_set": "training set",
+    "template": "template",
+    "model": "model",
+}
 Graded = tuple[Group, Mapping[int | None, MemberGrades]]
 
 
@@ -44,8 +53,9 @@ class Difference:
 
     @property
     def mde(self) -> float | None:
-        """Smallest difference that such a comparison finds in 80 % of cases at a two-sided 5 %: 2.80 standard errors."""
-        return detectable_effect(self.interval.se) if self.interval and self.interval.se else None
+        """Smallest difference that such a comparison finds in 80 % of cases at a two-sided 5 %."""
+        found = self.interval
+        return detectable_effect(found.se, found.df) if found and found.se and found.df else None
 
     @property
     def unresolved(self) -> bool:
@@ -58,25 +68,23 @@ class Difference:
         return seeds_text(self.seeds, self.missing)
 
 
-def optimizer_pairs(graded: Sequence[Graded], confidence: float) -> list[Difference]:
-    """Every pair of optimizers at its last checkpoint, same model, training set, template, benchmark, protocol, metric.
+def pairs_along(graded: Sequence[Graded], axis: Axis, confidence: float) -> list[Difference]:
+    """Every two subjects that differ in this axis alone, at their last checkpoints: same benchmark, protocol and metric, the rest alike.
 
-    A is the optimizer that the study lists first. `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives
-    both the same order of training problems and the same initial weights. The interval is `two_way_interval` on D:
-    with one seed it would tell two checkpoints apart, not two optimizers, and the note says so.
+    A is the one that the study lists first. `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives
+    both the same initial weights, and two optimizers the same order of training problems. The interval is `two_way_interval` on D:
+    with one seed it would tell two checkpoints apart, not two optimizers, and the note says so. Base models are compared along `template`
+    and `model`, as they are: no seeds enter.
     """
-    last = _last_checkpoints(graded)
     places: dict[tuple[object, ...], list[Graded]] = {}
-    for one in last:
-        key = one[0].key
-        places.setdefault(
-            (key.model, key.train_set, key.template, key.benchmark, key.protocol, one[0].suite), []
-        ).append(one)
+    for one in _last_checkpoints(graded, bases=axis in ("template", "model")):
+        same = replace(one[0].key, checkpoint=0, **{axis: ""})
+        places.setdefault((same, one[0].suite), []).append(one)
     found: dict[tuple[Key, Key, str], Difference] = {}
     for place in places.values():
         for left, right in itertools.combinations(place, 2):
             for metric in _metrics([left, right]):
-                found.setdefault((left[0].key, right[0].key, metric), _pair(left, right, metric, confidence))
+                found.setdefault((left[0].key, right[0].key, metric), _pair(left, right, axis, metric, confidence))
     return _sorted(with_holm(list(found.values())))
 
 
@@ -120,20 +128,22 @@ def seed_floor(seeds: int) -> str:
     )
 
 
-def _pair(left: Graded, right: Graded, metric: str, confidence: float) -> Difference:
+def _pair(left: Graded, right: Graded, axis: Axis, metric: str, confidence: float) -> Difference:
     a, b = left[0], right[0]
-    seeds = [seed for seed in a.paths if seed in b.paths and seed is not None]
+    seeds = [seed for seed in a.paths if seed in b.paths]
     planned = {*a.paths, *a.missing, *b.paths, *b.missing}
     missing = tuple(sorted(seed for seed in planned if seed is not None and seed not in seeds))
     couples = {seed: (left[1][seed], right[1][seed]) for seed in seeds}
-    one_seed = "one seed: these two checkpoints differ or not, which says little of the optimizers"
+    one_seed = f"one seed: these two checkpoints differ or not, which says little of the {NOUNS[axis]}s"
     return _difference(a.key, b.key, metric, couples, missing, one_seed, confidence)
 
 
 def _change(one: Graded, base: Graded, metric: str, confidence: float) -> Difference:
     group = one[0]
     missing = tuple(seed for seed in group.missing if seed is not None)
-    couples = {seed: (member, base[1][None]) for seed, member in one[1].items() if seed is not None and None in base[1]}
+    couples: dict[int | None, tuple[MemberGrades, MemberGrades]] = {
+        seed: (member, base[1][None]) for seed, member in one[1].items() if seed is not None and None in base[1]
+    }
     note = "one seed: this checkpoint changed or not, which says little of the optimizer"
     return _difference(group.key, base[0].key, metric, couples, missing, note, confidence)
 
@@ -142,7 +152,7 @@ def _difference(
     left: Key,
     right: Key,
     metric: str,
-    couples: Mapping[int, tuple[MemberGrades, MemberGrades]],
+    couples: Mapping[int | None, tuple[MemberGrades, MemberGrades]],
     missing: tuple[int, ...],
     one_seed: str,
     confidence: float,
@@ -164,7 +174,8 @@ def _difference(
     support = min(int(np.any(side, axis=0).sum()) for side in sides)
     interval, note = difference_interval(np.stack(rows), confidence, support, share=metric not in LENGTHS)
     p = 1.0 if interval.method == "wilson" else interval.p_value()
-    notes = [note, one_seed if len(seeds) == 1 else seed_floor(len(seeds))]
+    trained = [seed for seed in seeds if seed is not None]
+    notes = [note, one_seed if len(trained) == 1 else seed_floor(len(trained)) if trained else ""]
     return Difference(
         left,
         right,
@@ -173,23 +184,23 @@ def _difference(
         p,
         None,
         support,
-        tuple(seeds),
+        tuple(trained),
         missing,
         "; ".join(text for text in notes if text),
     )
 
 
-def _last_checkpoints(graded: Sequence[Graded]) -> list[Graded]:
-    """Of each optimizer's groups, those of the last step that the study plans."""
+def last_checkpoints(graded: Sequence[Graded]) -> list[Graded]:
+    """Base models, and of each optimizer's groups those of the last step that the study plans."""
     last: dict[tuple[str, ...], Step] = {}
     for group, _ in graded:
         name = (group.key.model, group.key.train_set, group.key.optimizer)
         last[name] = max(last.get(name, 0), group.key.checkpoint, key=time_of)
-    return [
-        one
-        for one in graded
-        if (key := one[0].key).optimizer and key.checkpoint == last[key.model, key.train_set, key.optimizer]
-    ]
+    return [one for one in graded if (key := one[0].key).checkpoint == last[key.model, key.train_set, key.optimizer]]
+
+
+def _last_checkpoints(graded: Sequence[Graded], bases: bool) -> list[Graded]:
+    return [one for one in last_checkpoints(graded) if one[0].key.optimizer or bases]
 
 
 def _metrics(sides: Sequence[Graded]) -> list[str]:
@@ -200,6 +211,8 @@ def _metrics(sides: Sequence[Graded]) -> list[str]:
 
 
 def _sorted(differences: Sequence[Difference]) -> list[Difference]:
-    return sorted(
-        differences, key=lambda one: (*vars(one.left).values(), one.right.optimizer, metric_order(one.metric))
-    )
+    return sorted(differences, key=lambda one: (*_sortable(one.left), *_sortable(one.right), metric_order(one.metric)))
+
+
+def _sortable(key: Key) -> tuple[object, ...]:
+    return tuple(time_of(value) if name == "checkpoint" else value for name, value in vars(key).items())

@@ -14,6 +14,8 @@ from markupsafe import Markup
 
 from verizero.config.spec import StudySpec
 from verizero.evidence.cells import KEY_COLUMNS
+from verizero.evidence.headline import Headline
+from verizero.report.headline_table import headline_legend, label_count, printed
 from verizero.report.summary import reading_rule
 from verizero.report.table import NUMBERS, Table
 
@@ -26,7 +28,7 @@ METHODS = (
     "problems with Satterthwaite's degrees of freedom; 0 of N, N of N, and one checkpoint whose problems are each "
     "right or wrong, Wilson. n_problems and n_samples count what enters the estimate, all seeds together: for a "
     "length, only problems and responses of that verdict. Truncated responses count in the lengths, at the limit. "
-    "difference and change are paired on the same problems (and seeds); mde: 2.80 standard errors, what such a "
+    "difference and change are paired on the same problems (and seeds); mde: what such a "
     "comparison finds in 80 % of cases at a two-sided 5 %. A template `a/b` was trained under a and evaluated under "
     "b."
 )
@@ -42,6 +44,8 @@ BEHAVIOURS = (
 
 def report_html(
     spec: StudySpec,
+    headline: Headline,
+    answer: Sequence[str],
     findings: Sequence[str],
     tables: Sequence[Table],
     figures: Sequence[Path],
@@ -67,6 +71,7 @@ def report_html(
     entries += [
         {"id": cell["grades"], "state": cell["state"], "sha": cell["manifest_sha256"]} for cell in ledger["cells"]
     ]
+    head, lines = printed(headline, spec.confidence)
     return (
         Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
         .get_template(PAGE)
@@ -75,6 +80,11 @@ def report_html(
             question=spec.question,
             ledger=ledger,
             holes=[entry["id"] for entry in entries if entry["state"] != "done"],
+            head=head,
+            lines=lines,
+            labels=label_count(headline),
+            legend=headline_legend(headline, spec.confidence),
+            answer=" ".join(answer),
             rule=reading_rule(spec.confidence),
             findings=findings,
             figures=[

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from verizero.config.expansion import Step, time_of
 from verizero.evidence.cells import LENGTHS, Row
-from verizero.evidence.comparisons import Difference, family, seed_floor
+from verizero.evidence.comparisons import AXES, Axis, Difference, family, seed_floor
 from verizero.report.table import percent
 
 WORDS = {
@@ -33,8 +33,9 @@ def findings(
         *dict.fromkeys(f"{floor}." for one in chosen if (floor := seed_floor(len(one.seeds))) and len(one.seeds) > 1),
     ]
     for one in chosen:
-        sides = f"{one.left.optimizer} minus {one.right.optimizer or 'base'}"
-        sentences.append(f"{_place(one, several)}: {sides}, {_what(one)}: {_verdict(one, confidence)}")
+        axis = _axis(one)
+        sides = f"{getattr(one.left, axis) or 'base'} minus {getattr(one.right, axis) or 'base'}"
+        sentences.append(f"{_place(one, several, axis)}: {sides}, {_what(one)}: {_verdict(one, confidence)}")
     return [sentence for sentence in sentences if sentence]
 
 
@@ -81,10 +82,16 @@ def _recipe(one: Difference) -> tuple[str, str, str]:
     return one.left.model, one.left.train_set, one.left.optimizer
 
 
-def _place(one: Difference, several: set[str]) -> str:
+def _axis(one: Difference) -> Axis:
+    """In what the two differ; a checkpoint and its base model, in the optimizer."""
+    return next(axis for axis in AXES if getattr(one.left, axis) != getattr(one.right, axis))
+
+
+def _place(one: Difference, several: set[str], axis: Axis) -> str:
     """The benchmark, and before it what of the recipe differs inside the study."""
-    names = [getattr(one.left, name) for name in ("model", "train_set", "template") if name in several]
-    return ", ".join([*names, f"{one.left.benchmark} ({one.left.protocol})"])
+    names = [getattr(one.left, name) for name in ("model", "train_set", "template") if name in several and name != axis]
+    names += [one.left.optimizer] if axis != "optimizer" else []
+    return ", ".join([*(name for name in names if name), f"{one.left.benchmark} ({one.left.protocol})"])
 
 
 def _missing(rows: Sequence[Row]) -> str:

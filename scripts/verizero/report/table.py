@@ -6,7 +6,10 @@ import csv
 import io
 from dataclasses import dataclass
 
-NUMBERS = {"estimate", "ci_low", "ci_high", "difference", "change", "p", "p_holm", "mde", "share", "all_problems"}
+NUMBERS = {
+    *("estimate", "ci_low", "ci_high", "difference", "change", "p", "p_holm", "mde", "share", "all_problems"),
+    *("last", "best_on_test", "level", "power", "cross_validated", "optimism"),
+}
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,15 @@ class Table:
     def latex(self) -> str:
         r"""A `longtable` with the rules of `booktabs`; include it with `\input`."""
         spec = "".join("r" if name in NUMBERS or name.startswith("n_") else "l" for name in self.columns)
-        head = " & ".join(_escape(name) for name in self.columns) + r" \\"
-        body = [" & ".join(_escape(self.short(name, row[name])) for name in self.columns) + r" \\" for row in self.rows]
+        head = " & ".join(latex_text(name) for name in self.columns) + r" \\"
+        body = [
+            " & ".join(latex_text(self.short(name, row[name])) for name in self.columns) + r" \\" for row in self.rows
+        ]
         return "\n".join(
             [
                 "% needs \\usepackage{booktabs,longtable}",
                 rf"\begin{{longtable}}{{{spec}}}",
-                rf"\caption{{{_escape(self.caption)}}} \\",
+                rf"\caption{{{latex_text(self.caption)}}} \\",
                 *(r"\toprule", head, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"),
                 *body,
                 r"\end{longtable}",
@@ -76,7 +81,8 @@ def percent(share: float) -> str:
     return f"{100 * share:g} %"
 
 
-def _escape(text: str) -> str:
+def latex_text(text: str) -> str:
+    """The text with LaTeX's special letters escaped."""
     special = {
         "\\": r"\textbackslash{}",
         "&": r"\&",

@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from verizero.evidence.cells import COLUMNS, Row, decimal_text
-from verizero.evidence.comparisons import Difference
+from verizero.evidence.checkpoint_choice import Chosen
+from verizero.evidence.comparisons import NOUNS, Axis, Difference
 from verizero.evidence.disagreement import DISAGREEMENT_COLUMNS
+from verizero.evidence.looks import Looks
 from verizero.evidence.reading import Group, MemberGrades
 from verizero.evidence.rollout_behaviours import ROLLOUT_COLUMNS
 from verizero.report.table import Table, percent
 
-PAIRED_COLUMNS = (
-    *(
-        "model",
-        "train_set",
-        "template",
-        "optimizer_a",
-        "optimizer_b",
-        "checkpoint_a",
-        "checkpoint_b",
-        "benchmark",
-        "protocol",
-        "metric",
-    ),
-    *("difference", "ci_low", "ci_high", "p", "p_holm", "n_problems", "seeds", "mde", "method", "note"),
-)
+EVIDENCE = ("ci_low", "ci_high", "p", "p_holm", "n_problems", "seeds", "mde", "method", "note")
+RECIPE = ("model", "train_set", "template", "optimizer")
 CHANGE_COLUMNS = (
     *("model", "train_set", "template", "optimizer", "checkpoint", "benchmark", "protocol", "metric"),
     *("change", "ci_low", "ci_high", "p", "p_holm", "n_problems", "seeds", "mde", "method", "note"),
@@ -41,6 +30,12 @@ SEED_COLUMNS = (
     "metric",
     "seed",
     "estimate",
+)
+LOOK_COLUMNS = ("comparison", "look", "seeds", "difference", "ci_low", "ci_high", "p", "level", "power", "decision")
+CHOICE_NUMBERS = ("score", "honest", "optimism")
+CHOICE_COLUMNS = (
+    *("model", "train_set", "template", "optimizer", "benchmark", "protocol", "metric", "n_checkpoints"),
+    *("last", "best_on_test", "best_steps", "cross_validated", "optimism", "seeds"),
 )
 STATUS_COLUMNS = (
     "model",
@@ -79,27 +74,30 @@ def seed_table(rows: Sequence[Row]) -> Table:
     return Table("seeds", "Estimate of each training seed", SEED_COLUMNS, tuple(texts))
 
 
-def paired_table(differences: Sequence[Difference], confidence: float) -> Table:
-    """Optimizer a minus optimizer b."""
+def paired_columns(axis: Axis) -> tuple[str, ...]:
+    """The columns of a table of pairs; those of the optimizers' have been the first."""
+    shared = tuple(name for name in RECIPE if name != axis)
+    sides = (f"{axis}_a", f"{axis}_b", "checkpoint_a", "checkpoint_b")
+    return (*shared, *sides, "benchmark", "protocol", "metric", "difference", *EVIDENCE)
+
+
+def paired_table(differences: Sequence[Difference], axis: Axis, confidence: float) -> Table:
+    """One optimizer (or training set, template, model) minus another."""
     rows = []
     for one in differences:
         left, right = one.left, one.right
-        where = {
-            "model": left.model,
-            "train_set": left.train_set,
-            "template": left.template,
-            "benchmark": left.benchmark,
-            "protocol": left.protocol,
-        }
+        where = {name: str(getattr(left, name)) for name in (*RECIPE, "benchmark", "protocol") if name != axis}
         sides = {
-            "optimizer_a": left.optimizer,
-            "optimizer_b": right.optimizer,
+            f"{axis}_a": str(getattr(left, axis)),
+            f"{axis}_b": str(getattr(right, axis)),
             "checkpoint_a": str(left.checkpoint),
             "checkpoint_b": str(right.checkpoint),
         }
         rows.append({**where, **sides, "metric": one.metric, "difference": _estimate(one), **_evidence(one)})
-    caption = f"Optimizer a minus optimizer b on the same problems and seeds, {percent(confidence)} intervals"
-    return Table("paired", caption, PAIRED_COLUMNS, tuple(rows))
+    noun = NOUNS[axis]
+    caption = f"{noun.capitalize()} a minus {noun} b on the same problems and seeds, {percent(confidence)} intervals"
+    name = "paired" if axis == "optimizer" else f"paired_{axis}s"
+    return Table(name, caption, paired_columns(axis), tuple(rows))
 
 
 def change_table(differences: Sequence[Difference], confidence: float) -> Table:
@@ -114,6 +112,55 @@ def change_table(differences: Sequence[Difference], confidence: float) -> Table:
         CHANGE_COLUMNS,
         tuple(rows),
     )
+
+
+def checkpoint_table(chosen: Sequence[Chosen]) -> Table:
+    """What each rule of choosing a checkpoint would have reported.
+
+    `optimism` is what the best on the test set promises too much: its score minus that of the same choice on problems that did not choose.
+    """
+    rows = []
+    for one in chosen:
+        seeds = list(one.last)
+        best = {name: sum(getattr(one.best[seed], name) for seed in seeds) / len(seeds) for name in CHOICE_NUMBERS}
+        rows.append(
+            {
+                **{name: str(value) for name, value in vars(one.key).items() if name in CHOICE_COLUMNS},
+                "metric": one.metric,
+                "n_checkpoints": str(one.steps),
+                "last": decimal_text(sum(one.last.values()) / len(seeds)),
+                "best_on_test": decimal_text(best["score"]),
+                "best_steps": ",".join(str(one.at[seed]) for seed in seeds),
+                "cross_validated": decimal_text(best["honest"]),
+                "optimism": decimal_text(best["optimism"]),
+                "seeds": ",".join(map(str, seeds)),
+            }
+        )
+    caption = "Accuracy by the rule that chooses the checkpoint, mean over seeds; optimism is what choosing on the test set adds"
+    return Table("checkpoints", caption, CHOICE_COLUMNS, tuple(rows))
+
+
+def look_table(found: Looks) -> Table:
+    """Each look of the declared design; ci_low and ci_high stay valid however many looks are taken."""
+    rows = []
+    for look in found.looks:
+        numbers = {
+            "difference": look.found.estimate,
+            "ci_low": look.low,
+            "ci_high": look.high,
+            "p": look.p,
+            "level": look.level,
+            "power": look.power,
+        }
+        texts = {
+            "comparison": found.subject,
+            "look": f"{look.number} of {look.of}",
+            "seeds": ",".join(map(str, look.seeds)),
+            "decision": look.decision,
+        }
+        rows.append({**texts, **{name: decimal_text(value) for name, value in numbers.items()}})
+    caption = f"Looks of the sequential design ({found.design.spending} spending, alpha {found.design.alpha:g} over all looks)"
+    return Table("looks", caption, LOOK_COLUMNS, tuple(rows))
 
 
 def status_table(graded: Sequence[tuple[Group, dict[int | None, MemberGrades]]]) -> Table:

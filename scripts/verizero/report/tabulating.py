@@ -14,20 +14,28 @@ from typing import Any
 from verizero.config.spec import StudySpec
 from verizero.evidence.behaviours import behaviour_rows
 from verizero.evidence.cells import Row, rows_of_groups
-from verizero.evidence.comparisons import Difference, changes_from_base, optimizer_pairs
+from verizero.evidence.checkpoint_choice import choices
+from verizero.evidence.comparisons import AXES, Axis, Difference, changes_from_base, pairs_along
 from verizero.evidence.contamination import Overlap, flagged_problems, read_overlaps, rows_without_flagged
 from verizero.evidence.curves import read_curves
+from verizero.evidence.headline import Headline, headline
+from verizero.evidence.looks import looks_of
 from verizero.evidence.reading import Group, MemberGrades, groups_of
 from verizero.evidence.rollout_behaviours import rollout_rows
+from verizero.report.answer import answer, look_sentence
 from verizero.report.contamination_tables import contamination_table, sentences, without_flagged_table
 from verizero.report.figure_data import PlannedFigure, figure_csv, planned_figures
+from verizero.report.headline_table import headline_markdown, headline_texts
 from verizero.report.ledger import ledger
+from verizero.report.methods import methods_text
 from verizero.report.probe_figures import probe_figures
 from verizero.report.summary import findings, reading_rule
 from verizero.report.table import Table
 from verizero.report.tables import (
     behaviour_table,
     change_table,
+    checkpoint_table,
+    look_table,
     main_table,
     paired_table,
     rollout_table,
@@ -42,9 +50,12 @@ class Tabulation:
 
     Attributes:
         graded: each group with the grades of each seed.
-        rows, pairs, changes: the estimates, the optimizers' differences, the checkpoints' differences from their base.
+        rows, pairs, changes: the estimates, the differences along each axis, the checkpoints' differences from their base.
+        headline, answer: the small table, and the question's answer in two sentences.
+        methods: the paragraph of a method section.
         findings: what follows, in sentences.
-        tables: main, paired, change, seeds, statuses; contamination, and without_flagged where problems are flagged; behaviours where the study
+        tables: main, paired (and paired_train_sets, _templates, _models where a study has several), change, seeds, statuses; checkpoints
+            where runs are evaluated at several; contamination, and without_flagged where problems are flagged; behaviours where the study
             asks for them.
         figures: what each figure shows.
         ledger: every planned run and suite with its state.
@@ -55,8 +66,11 @@ class Tabulation:
     spec: StudySpec
     graded: Sequence[tuple[Group, Mapping[int | None, MemberGrades]]]
     rows: Sequence[Row]
-    pairs: Sequence[Difference]
+    pairs: Mapping[Axis, Sequence[Difference]]
     changes: Sequence[Difference]
+    headline: Headline
+    answer: Sequence[str]
+    methods: str
     findings: Sequence[str]
     tables: Sequence[Table]
     figures: Sequence[PlannedFigure]
@@ -70,7 +84,15 @@ class Tabulation:
         for table in self.tables:
             texts = table.texts(self._above() if table.name == "main" else "")
             found |= {f"tables/{name}": text for name, text in texts.items()}
-        return found
+        small = headline_texts(self.headline, self.spec.confidence)
+        small["methods.md"] = self.methods
+        small["headline.md"] = f"# {self.spec.question}\n\n{self.headline_text()}"
+        return found | {f"tables/{name}": text for name, text in small.items()}
+
+    def headline_text(self) -> str:
+        """The headline as Markdown, and the answer."""
+        said = " ".join(self.answer)
+        return headline_markdown(self.headline, self.spec.confidence) + (f"\n{said}\n" if said else "")
 
     def ledger_text(self) -> str:
         """The content of `ledger.json`."""
@@ -97,15 +119,20 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
     curves = read_curves(spec, results)
     overlaps = read_overlaps(spec, results)
     rows = rows_of_groups(graded, spec.confidence)
-    pairs = optimizer_pairs(graded, spec.confidence)
+    pairs: dict[Axis, list[Difference]] = {axis: pairs_along(graded, axis, spec.confidence) for axis in AXES}
     changes = changes_from_base(graded, spec.confidence)
     tables = [
         main_table(rows, spec.confidence),
-        paired_table(pairs, spec.confidence),
+        *(paired_table(own, axis, spec.confidence) for axis, own in pairs.items() if own or axis == "optimizer"),
         change_table(changes, spec.confidence),
         seed_table(rows),
         status_table(graded),
     ]
+    if chosen := choices(graded):
+        tables.append(checkpoint_table(chosen))
+    looks = looks_of(spec, graded)
+    if looks is not None:
+        tables.append(look_table(looks))
     if overlaps:
         tables.append(contamination_table(overlaps))
     if flagged := flagged_problems(overlaps):
@@ -121,13 +148,18 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         unread += rollouts_unread
         if rollouts is not None:
             tables.append(rollout_table(rollouts, spec.confidence))
+    small = headline(spec, graded, rows, changes)
+    every = [one for own in pairs.values() for one in own]
     return Tabulation(
         spec,
         graded,
         rows,
         pairs,
         changes,
-        [*findings(rows, changes, pairs, spec.confidence), *sentences(overlaps)],
+        small,
+        [*answer(small, pairs, spec.confidence), *([look_sentence(looks)] if looks else [])],
+        methods_text(spec, rows, pairs, changes, overlaps, looks),
+        [*findings(rows, changes, every, spec.confidence), *sentences(overlaps)],
         tables,
         figures,
         ledger(spec, results),

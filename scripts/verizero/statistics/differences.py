@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from verizero.statistics.intervals import Interval, two_way_interval, wilson_interval
-
-MDE_FACTOR = 2.80
-"""z(0.975) + z(0.8): what 80 % power at a two-sided 5 % needs, in standard errors."""
 
 
 def difference_interval(
@@ -35,9 +33,16 @@ def difference_interval(
     return Interval(0.0, -bound, bound, None, None, "wilson"), remark
 
 
-def detectable_effect(standard_error: float) -> float:
-    """The smallest difference that such a comparison finds in 80 % of cases at a two-sided 5 %: 2.80 standard errors."""
-    return MDE_FACTOR * standard_error
+def detectable_effect(standard_error: float, df: float) -> float:
+    """The smallest difference that such a comparison finds in 80 % of cases at a two-sided 5 %.
+
+    `t_df(0.975) + t_df(0.8)` standard errors: 2.80 where degrees of freedom are many, 5.4 with three seeds that alone decide.
+
+    Args:
+        standard_error: of the difference.
+        df: degrees of freedom of its interval.
+    """
+    return float(stdtrit(df, 0.975) + stdtrit(df, 0.8)) * standard_error
 
 
 def sign_flip_floor(seeds: int) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from verizero.artifacts.code import code_digest
 from verizero.artifacts.errors import UserError
 from verizero.artifacts.manifest import digest_of
 from verizero.config.spec import StudySpec, read_spec
@@ -19,6 +20,7 @@ from verizero.tracking.table_text import cells_of, first_difference, told
 from verizero.tracking.tally import Tally, gone_lines
 from verizero.tracking.verification import Verification, at, other_version, own
 
+AGGREGATE = Path(__file__).parents[2] / "aggregate.py"
 OF_TEXTS = ("tables/behaviours.", "tables/rollout_behaviours.", "figures/probe_rates.")
 """Files that need the texts of samples and problems, which a study need not publish."""
 
@@ -163,7 +165,11 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
     listed = {entry.path for entry in study.manifest.files}
     found_again = tabulate(read_study_spec(study), study.results)
     again = found_again.texts()
+    later = study.record.code_sha256 != code_digest(AGGREGATE)
     for path, text in again.items():
+        if path not in listed and later:
+            found.tally.since.append(path)
+            continue
         if path not in listed:
             yield f"{study.path} lists no {path}, which its grades and curves give"
         published = (folder / path).read_text(encoding="utf-8")

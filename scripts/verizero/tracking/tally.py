@@ -40,6 +40,7 @@ class Tally:
         tables, cells: tables computed again, and their cells.
         figures: figures whose data were computed again.
         unread: files that were computed again in part or not at all, because they need texts that are not here.
+        since: files that the present version would give besides; a study of another version may lack them.
     """
 
     manifests: int = 0
@@ -51,6 +52,7 @@ class Tally:
     cells: int = 0
     figures: int = 0
     unread: int = 0
+    since: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """One line for each kind of thing."""
@@ -71,6 +73,10 @@ class Tally:
         if self.unread:
             said.append(
                 f"           {self.unread} files of behaviours were in part only, because texts that they need are not here"
+            )
+        if self.since:
+            said.append(
+                f"           made by another version of aggregate.py; the present one gives more files: {', '.join(self.since)}"
             )
         return said
 
