@@ -146,6 +146,11 @@ def _by(one: Difference) -> str:
 
 
 def _could_see(differences: Sequence[Difference]) -> str:
-    """The largest of the smallest effects that these comparisons would have found."""
-    sizes = [one.mde for one in differences if one.mde]
-    return f"; one of {points(max(sizes))} points or more would be found in 80 % of such studies" if sizes else ""
+    """The smallest effects that these comparisons would have found, on the benchmark that tells most and on the one that tells least."""
+    sizes = sorted((one.mde, one.left.benchmark) for one in differences if one.mde)
+    if not sizes:
+        return ""
+    (least, precise), (most, coarse) = sizes[0], sizes[-1]
+    if precise == coarse:
+        return f"; one of {points(most)} points or more would be found in 80 % of such studies"
+    return f"; to be found in 80 % of such studies, one must be {points(least)} points ({precise}) to {points(most)} points ({coarse}) or more"
