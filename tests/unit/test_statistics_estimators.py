@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from verizero.artifacts.errors import UserError
 from verizero.evidence.cells import metric_k
 from verizero.statistics.conditional_means import conditional_mean
-from verizero.statistics.estimators import avg_at_k, pass_at_k, tries
+from verizero.statistics.estimators import avg_at_k, majority, pass_at_k, tries
 
 
 def _row(right: int, samples: int) -> np.ndarray:
@@ -90,3 +90,27 @@ def test_linearised_values_have_the_plain_mean(rows: list[list[tuple[int, bool]]
     else:
         assert found is not None
         assert found.values.mean() == pytest.approx(tokens[condition].mean(), rel=1e-9)
+
+
+def test_the_majority_is_right_where_most_votes_are_and_ties_count_their_share() -> None:
+    classes = np.array(
+        [
+            [0, 0, 1, 2],  # two for the right one
+            [0, 1, 1, 2],  # two for a wrong one
+            [0, 0, 1, 1],  # a tie of two
+            [0, 1, 2, 3],  # a tie of four
+            [-1, -1, -1, 0],  # who has no answer does not vote
+            [-1, -1, -1, -1],
+            [1, 1, 2, -1],
+        ]
+    )
+    assert majority(classes).tolist() == [1.0, 0.0, 0.5, 0.25, 1.0, 0.0, 0.0]
+
+
+@given(st.integers(0, 200))
+def test_a_majority_is_at_least_half_where_half_of_the_samples_are_right(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    wrong = rng.integers(1, 4, (5, 4))
+    classes = np.concatenate([np.zeros((5, 4), dtype=np.int64), wrong], axis=1)
+    assert (majority(classes) >= 0.5).all()
+    assert (majority(classes[:, :5]) == 1.0).all()

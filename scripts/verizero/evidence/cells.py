@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from verizero.artifacts.errors import UserError
 from verizero.config.spec import Cell, StudySpec
 from verizero.evidence.reading import Group, Key, MemberGrades, groups_of, missing_inputs, read_member
 from verizero.statistics.conditional_means import conditional_mean
-from verizero.statistics.estimators import avg_at_k, pass_at_k, tries
+from verizero.statistics.estimators import avg_at_k, majority, pass_at_k, tries
 from verizero.statistics.intervals import Interval, share_interval, two_way_interval
 
 COLUMNS = (
@@ -127,9 +127,21 @@ def seeds_text(seeds: Sequence[int], missing: Sequence[int | None], without: Seq
     return " ".join(part for part in parts if part)
 
 
-def metrics_of(samples: int) -> list[str]:
-    """The metrics of a member with so many samples a problem, in the tables' order."""
-    return [f"avg@{samples}", *(f"pass@{k}" for k in tries(samples)), *LENGTHS, "truncated_share", "boxed_share"]
+def metrics_of(samples: int, voted: bool = False) -> list[str]:
+    """The metrics of a member with so many samples a problem, in the tables' order; maj@k where its grades say whose answers are the same."""
+    tried = [f"avg@{samples}", *(f"pass@{k}" for k in tries(samples)), *([f"maj@{samples}"] if voted else [])]
+    return [*tried, *LENGTHS, "truncated_share", "boxed_share"]
+
+
+def metrics_of_member(member: MemberGrades) -> list[str]:
+    """The metrics that follow from a member's grades."""
+    return metrics_of(member.samples, member.classes is not None)
+
+
+def common_metrics(members: Iterable[MemberGrades]) -> list[str]:
+    """The metrics that all of them have, which have the same number of samples; grades of different versions may differ in what they say."""
+    found = [metrics_of_member(member) for member in members]
+    return [name for name in found[0] if all(name in other for other in found)] if found else []
 
 
 def seed_values(member: MemberGrades, metric: str) -> SeedValues | None:
@@ -151,9 +163,11 @@ def seed_values(member: MemberGrades, metric: str) -> SeedValues | None:
         return SeedValues(avg_at_k(member.correct), everywhere, samples)
     if metric.startswith("pass@") and k <= member.samples:
         return SeedValues(pass_at_k(member.correct, k), everywhere, samples)
+    if metric.startswith("maj@") and k == member.samples and member.classes is not None:
+        return SeedValues(majority(member.classes), everywhere, samples)
     raise UserError(
         f"{member.path}: {metric} does not follow from {member.samples} samples a problem; "
-        f"its metrics are {', '.join(metrics_of(member.samples))}"
+        f"its metrics are {', '.join(metrics_of_member(member))}"
     )
 
 
@@ -223,13 +237,14 @@ def rows_of_groups(groups: Sequence[tuple[Group, Mapping[int | None, MemberGrade
     A group without any grades takes its metrics from another one of the same suite, benchmark and protocol.
     """
     rows: dict[tuple[Key, str], Row] = {}
-    samples = {
-        (group.suite, group.key.benchmark, group.key.protocol): one.samples
+    known = {
+        (group.suite, group.key.benchmark, group.key.protocol): metrics_of_member(one)
         for group, by_seed in groups
         for one in by_seed.values()
     }
     for group, by_seed in groups:
-        for metric in metrics_of(samples[group.suite, group.key.benchmark, group.key.protocol]):
+        own = common_metrics(by_seed.values())
+        for metric in own or known[group.suite, group.key.benchmark, group.key.protocol]:
             if (group.key, metric) not in rows:
                 rows[group.key, metric] = Row(
                     group.key,
@@ -251,7 +266,7 @@ def metric_k(metric: str) -> int:
     _, at, k = metric.partition("@")
     if not at or not k.isdigit() or int(k) < 1:
         raise UserError(
-            f"`{metric}` is no metric; valid are avg@K, pass@K, length_correct, length_incorrect, truncated_share and boxed_share"
+            f"`{metric}` is no metric; valid are avg@K, pass@K, maj@K, length_correct, length_incorrect, truncated_share and boxed_share"
         )
     return int(k)
 
@@ -259,8 +274,8 @@ def metric_k(metric: str) -> int:
 def metric_order(metric: str) -> tuple[int, int]:
     """Where a metric stands in the tables."""
     if "@" in metric:
-        return (0 if metric.startswith("avg") else 1), metric_k(metric)
-    return 2, (*LENGTHS, "truncated_share", "boxed_share").index(metric)
+        return ("avg", "pass", "maj").index(metric.partition("@")[0]), metric_k(metric)
+    return 3, (*LENGTHS, "truncated_share", "boxed_share").index(metric)
 
 
 def row_sources(spec: StudySpec, row: Mapping[str, str], results: Path) -> list[Path]:
@@ -304,7 +319,7 @@ def _group_of(spec: StudySpec, row: Mapping[str, str], results: Path) -> Group:
         }:
             continue
         first = next(iter(group.paths.values()), None)
-        if first is None or row["metric"] in metrics_of(read_member(first).samples):
+        if first is None or row["metric"] in metrics_of_member(read_member(first)):
             return group
     raise UserError(f"study `{spec.name}` has no row with {', '.join(f'{name}={row[name]}' for name in KEY_COLUMNS)}")
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verizero.config.expansion import Step, time_of
-from verizero.evidence.cells import LENGTHS, metric_order, metrics_of, seed_values, seeds_text
+from verizero.evidence.cells import LENGTHS, common_metrics, metric_order, seed_values, seeds_text
 from verizero.evidence.reading import Group, Key, MemberGrades, check_alike
 from verizero.statistics.differences import detectable_effect, difference_interval, sign_flip_floor
 from verizero.statistics.intervals import Interval
@@ -205,9 +205,8 @@ def _last_checkpoints(graded: Sequence[Graded], bases: bool) -> list[Graded]:
 
 def _metrics(sides: Sequence[Graded]) -> list[str]:
     """The metrics that both sides have."""
-    samples = [{member.samples for member in by_seed.values()} for _, by_seed in sides]
-    common = samples[0] & samples[1]
-    return metrics_of(max(common)) if common else []
+    members = [member for _, by_seed in sides for member in by_seed.values()]
+    return common_metrics(members) if len({member.samples for member in members}) == 1 else []
 
 
 def _sorted(differences: Sequence[Difference]) -> list[Difference]:

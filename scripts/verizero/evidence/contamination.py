@@ -13,7 +13,7 @@ from verizero.artifacts.manifest import Manifest, open_artifact
 from verizero.artifacts.rows import read_rows
 from verizero.config.contamination import included
 from verizero.config.spec import StudySpec
-from verizero.evidence.cells import Estimate, Row, estimate_cell, metric_order, metrics_of
+from verizero.evidence.cells import Estimate, Row, common_metrics, estimate_cell, metric_order
 from verizero.evidence.reading import Group, Key, MemberGrades, overlap_path
 
 PAIRS = "pairs.jsonl"
@@ -107,7 +107,7 @@ def rows_without_flagged(
             continue
         left = {seed: one for seed, member in by_seed.items() if (one := without_problems(member, ids)) is not None}
         first = next(iter(by_seed.values()))
-        for metric in (name for name in metrics_of(first.samples) if "@" in name):
+        for metric in (name for name in common_metrics(by_seed.values()) if "@" in name):
             if (group.key, metric) in found:
                 continue
             whole = estimate_cell(by_seed, metric, confidence)
@@ -125,6 +125,7 @@ def without_problems(member: MemberGrades, ids: frozenset[str]) -> MemberGrades 
     return replace(
         member,
         problems=tuple(problem for problem in member.problems if problem not in ids),
+        classes=None if member.classes is None else member.classes[kept],
         **{name: getattr(member, name)[kept] for name in ("correct", "tokens", "truncated", "boxed")},
     )
 

@@ -28,6 +28,8 @@ class MemberGrades:
         correct, truncated, boxed: [problem, sample].
         tokens: [problem, sample], response length in tokens.
         statuses: how many samples have each grader status.
+        classes: [problem, sample], the same number for answers that are the same, 0 for the right one, -1 for none; None where grades of an
+            earlier version, or with fewer than three samples a problem, do not say.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class MemberGrades:
     truncated: NDArray[np.bool_]
     boxed: NDArray[np.bool_]
     statuses: dict[str, int]
+    classes: NDArray[np.int64] | None = None
 
     @property
     def samples(self) -> int:
@@ -115,6 +118,9 @@ def read_member(manifest_path: Path) -> MemberGrades:
             f"{manifest_path}: {shape[1]} samples of each problem are graded, its protocol asks for {asked}; "
             "remove it and its samples and run `snakemake` to make them again"
         )
+    classes = None
+    if all("answer_class" in row for row in rows):
+        classes = np.array([-1 if row["answer_class"] is None else row["answer_class"] for row in rows], dtype=np.int64)
     return MemberGrades(
         path=manifest_path,
         problems=tuple(sorted(counts)),
@@ -123,6 +129,7 @@ def read_member(manifest_path: Path) -> MemberGrades:
         truncated=np.array([row["finish"] == "length" for row in rows], dtype=bool).reshape(shape),
         boxed=np.array([row["boxed"] for row in rows], dtype=bool).reshape(shape),
         statuses=dict(sorted(Counter(str(row["status"]) for row in rows).items())),
+        classes=None if classes is None else classes.reshape(shape),
     )
 
 

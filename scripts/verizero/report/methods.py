@@ -43,7 +43,7 @@ def _accuracy(rows: Sequence[Row]) -> str:
     parts = [f"{name} ({n} problems, k = {k}, protocol {protocol})" for (name, protocol, k), n in sizes.items()]
     return (
         "Accuracy is avg@k, the mean over problems of the share of k responses to each that are right; pass@k is the unbiased estimate of "
-        f"Chen et al. (2021). Benchmarks: {', '.join(parts)}."
+        f"Chen et al. (2021); maj@k is the share of problems whose most frequent answer, by the grader's equality, is right. Benchmarks: {', '.join(parts)}."
     )
 
 

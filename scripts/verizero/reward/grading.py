@@ -17,12 +17,15 @@ from verizero.artifacts.manifest import digest_of, open_artifact
 from verizero.artifacts.rows import read_rows, write_rows
 from verizero.problems.golds import NoGold, golds
 from verizero.problems.problem import read_problems
+from verizero.reward.answer_classes import answer_classes
 from verizero.reward.cut import cut_row
 from verizero.reward.extraction import boxed
 from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted, Verdict
 
 _WANTED = "a line is a JSON record with `gold` (a text, a number or a list) and `response` (a text)"
+FEWEST_VOTES = 3
+"""Samples of a problem from which on answers vote."""
 BATCH = 2048
 """Samples that are handed to the pool at once."""
 
@@ -30,7 +33,8 @@ BATCH = 2048
 def grade_member(job: Job, samples: Path, benchmark: Path, pool: GradingPool, tokens: int | None = None) -> None:
     """Grade every sample, cut after so many tokens where that is said, and publish the artifact.
 
-    Rows of `grades.jsonl.gz`, in the samples' order: problem, sample, correct, status, extracted, rule, tokens, finish, boxed.
+    Rows of `grades.jsonl.gz`, in the samples' order: problem, sample, correct, status, extracted, rule, tokens, finish, boxed; with three
+    samples a problem or more also answer_class, which says whose answers are the same (`answer_classes`).
 
     Raises:
         UserError: the samples are of another benchmark, or of a problem that it does not have; they can't be cut there.
@@ -38,12 +42,17 @@ def grade_member(job: Job, samples: Path, benchmark: Path, pool: GradingPool, to
     rows, answers = read_samples(samples, benchmark)
     rows = [cut_row(row, tokens) for row in rows]
     graded: list[dict[str, Any]] = []
+    given: list[Verdict] = []
     with tqdm(total=len(rows), desc=f"grade {job.id}", unit="sample", disable=None) as bar:
         for begin in range(0, len(rows), BATCH):
             batch = rows[begin : begin + BATCH]
             verdicts = pool.grade_all([(answers[row["problem"]], row["text"]) for row in batch])
             graded.extend(_graded(row, verdict) for row, verdict in zip(batch, verdicts, strict=True))
+            given.extend(verdicts)
             bar.update(len(batch))
+    if votes(rows):
+        classes = answer_classes([row["problem"] for row in rows], given, pool)
+        graded = [{**row, "answer_class": one} for row, one in zip(graded, classes, strict=True)]
     write_rows(job.staging / "grades.jsonl.gz", graded)
     statuses = Counter(row["status"] for row in graded)
     for status in ("error", "unparsable_gold"):
@@ -51,6 +60,11 @@ def grade_member(job: Job, samples: Path, benchmark: Path, pool: GradingPool, to
             job.warn(f"{job.id}: {statuses[status]} of {len(graded)} samples have the status {status}")
     counts = {"samples": len(graded), "correct": 0, **statuses}
     job.publish(counts=counts)
+
+
+def votes(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there are so many samples of a problem that a majority says something."""
+    return len(rows) >= FEWEST_VOTES * len({row["problem"] for row in rows})
 
 
 def read_samples(samples: Path, benchmark: Path) -> tuple[list[dict[str, Any]], dict[str, Accepted]]:

@@ -45,6 +45,26 @@ def pass_at_k(correct: NDArray[np.bool_], k: int) -> Array:
     return by_count[correct.sum(axis=1)]
 
 
+def majority(classes: NDArray[np.int64]) -> Array:
+    """Whether the answer that most samples of a problem give is right; its mean over problems is maj@k for k samples.
+
+    Where several answers have the most votes, the share of right ones among them (there is at most one); 0 where nobody votes. Also called
+    self-consistency (Wang et al. 2023, arXiv 2203.11171).
+
+    Args:
+        classes: [problem, sample], equal numbers for equal answers, 0 for the right one, -1 for a sample without an answer.
+
+    Returns:
+        [problem], in 0..1.
+    """
+    found = np.zeros(len(classes))
+    for place, row in enumerate(classes):
+        counts = np.bincount(row[row >= 0]) if (row >= 0).any() else np.zeros(1, dtype=np.int64)
+        if counts[0] and counts[0] == counts.max():
+            found[place] = 1 / int((counts == counts[0]).sum())
+    return found
+
+
 def tries(samples: int) -> list[int]:
     """The k of pass@k that n samples can tell: the powers of two up to n, and n itself."""
     powers = [2**exponent for exponent in range(1, samples.bit_length()) if 2**exponent <= samples]

@@ -19,6 +19,7 @@ from verizero.artifacts.errors import UserError
 from verizero.artifacts.manifest import absent_files, open_artifact
 from verizero.artifacts.progress import Progress
 from verizero.artifacts.rows import read_rows
+from verizero.reward.answer_classes import answer_classes
 from verizero.reward.cut import cut_row
 from verizero.reward.extraction import boxed
 from verizero.reward.grading import BATCH, read_samples
@@ -73,6 +74,7 @@ def _member(grades: Artifact, pool: GradingPool, present: str, tally: Tally, pro
     if not same:
         tally.other_graders.add(grades.record.code_sha256)
     different: list[str] = []
+    given: list[Verdict] = []
     for begin in range(0, len(rows), BATCH):
         batch = rows[begin : begin + BATCH]
         verdicts = _graded(pool, [(answers[row["problem"]], row["text"]) for row in batch])
@@ -84,8 +86,15 @@ def _member(grades: Artifact, pool: GradingPool, present: str, tally: Tally, pro
                 different.append(_sentence(file, published, again, counting[0]))
             elif keys:
                 tally.reworded += 1
+        given.extend(verdicts)
         tally.verdicts += len(batch)
         progress.advance(len(batch))
+    if any("answer_class" in row for row in said):
+        classes = answer_classes([row["problem"] for row in rows], given, pool)
+        for row, one, published in zip(rows, classes, said, strict=True):
+            if published.get("answer_class") != one:
+                again = {**row, "answer_class": one}
+                different.append(_sentence(file, published, again, "answer_class"))
     if different:
         version = (
             ""

@@ -68,9 +68,8 @@ class TableRow:
     def _has_metric(self, source: Source) -> bool:
         """Whether so many samples a problem give the row's metric; unknown counts as yes, the chain names what is missing."""
         try:
-            return self.texts["metric"] in metrics_of(
-                int(source.grades.upstream()["samples"].manifest.spec.get("samples", 1))
-            )
+            samples = int(source.grades.upstream()["samples"].manifest.spec.get("samples", 1))
+            return self.texts["metric"] in metrics_of(samples, voted=True)
         except UserError:
             return True
 
