@@ -99,7 +99,9 @@ def test_every_sample_gets_its_status_in_order(suite: Suite) -> None:
         ("2", 1, "unterminated", False),
         ("2", 2, "empty", False),
     ]
-    assert set(rows[0]) == {"problem", "sample", "correct", "status", "extracted", "rule", "tokens", "finish", "boxed"}
+    columns = {"problem", "sample", "correct", "status", "extracted", "rule", "tokens", "finish", "boxed"}
+    assert set(rows[0]) == columns | {"answer_class"}
+    assert [row["answer_class"] for row in rows] == [0, 1, None, 0, None, None]
     member, whole = read_manifest(suite.out.parent / "a/manifest.json"), read_manifest(suite.out)
     assert member.counts == {"samples": 6, "correct": 2, "wrong": 1, "no_box": 1, "unterminated": 1, "empty": 1}
     assert (

@@ -79,5 +79,5 @@ def _one_round(problems: Sequence[_Wrong], pool: GradingPool) -> None:
 
 
 def _text(verdict: Verdict) -> str | None:
-    """What is compared: the normalised answer, else the answer as written."""
-    return verdict.normalised if verdict.normalised is not None else verdict.extracted
+    """What is compared: the normalised answer, else the answer as written; an empty box has none."""
+    return verdict.normalised or verdict.extracted or None
