@@ -80,4 +80,4 @@ def _one_round(problems: Sequence[_Wrong], pool: GradingPool) -> None:
 
 def _text(verdict: Verdict) -> str | None:
     """What is compared: the normalised answer, else the answer as written; an empty box has none."""
-    return verdict.normalised or verdict.extracted or None
+    return (verdict.normalised or verdict.extracted or "").strip() or None
