@@ -46,6 +46,34 @@ MISTAKES = {
         "suites: [toys]",
         ["evaluation.suites", "`toys`", "did you mean `toy`?"],
     ),
+    "a headline of what nobody samples": (
+        "studies/demo.yaml",
+        "templates: [plain]",
+        "templates: [plain]\nheadline: [{benchmark: sums-ood, protocol: greedy-toy}]",
+        ["headline has sums-ood under greedy-toy", "choices: sums-id under greedy-toy, sums-id under sampled-toy"],
+    ),
+    "a primary comparison that nobody samples": (
+        "studies/demo.yaml",
+        "templates: [plain]",
+        "templates: [plain]\nsequential: {primary: {a: grpo-toy, b: dr-grpo-toy, benchmark: gsm8k, protocol: greedy}}",
+        ["sequential.primary has gsm8k under greedy", "choices: sums-id under"],
+    ),
+    "a primary comparison of nothing": (
+        "studies/demo.yaml",
+        "templates: [plain]",
+        "templates: [plain]\nsequential: {primary: {a: grpo-toy, b: ppo, benchmark: sums-id, protocol: greedy-toy}}",
+        ["config/studies/demo.yaml", "compares grpo-toy with ppo", "neither two `optimizers` nor two `train_sets`"],
+    ),
+    "a step that is not kept": (
+        "studies/demo.yaml",
+        "checkpoints: last",
+        "checkpoints: 61",
+        [
+            "evaluation.checkpoints is step 61",
+            "`grpo-toy` keeps the weights of 60, 120 only",
+            "add 61 to its `checkpoints`",
+        ],
+    ),
     "undefined base": ("optimizers/dr-grpo-toy.yaml", "base: grpo-toy", "base: grppo", ["`base`", "`grppo`"]),
     "1e-6 is a text": (
         "optimizers/grpo.yaml",

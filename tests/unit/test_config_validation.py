@@ -13,7 +13,7 @@ from verizero.config.describe import recipe_text
 from verizero.config.expansion import Subject, parse_run, parse_subject, time_of
 from verizero.config.plan import Plan
 from verizero.config.problem_sets import Selection
-from verizero.config.registry import _may_share, load_registry
+from verizero.config.registry import load_registry, may_share
 from verizero.config.spec import TrainSpec, read_spec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,21 +72,23 @@ def test_the_spec_of_a_run_holds_the_protocol_and_not_what_is_default(study) -> 
         ("gsm8k-100", "gsm8k", True),
         ("math500", "gsm8k", False),
         ("asdiv-probe", "asdiv-heldout", True),
+        ("math500-25", "math500", True),  # a part of a part
+        ("asdiv-probe-40", "asdiv-probe", True),
+        ("asdiv-probe-40", "asdiv-test", False),
     ],
 )
 def test_benchmarks_of_one_source_may_share_problems(one: str, other: str, may: bool) -> None:
-    benchmarks = load_registry(ROOT / "config").benchmarks
-    assert _may_share(benchmarks[one], benchmarks[other]) == may
-    assert _may_share(benchmarks[other], benchmarks[one]) == may
+    registry = load_registry(ROOT / "config")
+    assert may_share(registry, one, other) == may_share(registry, other, one) == may
 
 
 def test_disjoint_shares_of_a_source_share_no_problem() -> None:
-    whole = load_registry(ROOT / "config").benchmarks["sums-id"]
-    parts = [
-        whole.model_copy(update={"select": Selection(rule="share", seed=seed, low=low, high=high)})
-        for seed, low, high in ((1, 0.0, 0.4), (1, 0.4, 1.0), (2, 0.4, 1.0))
-    ]
-    assert [_may_share(parts[0], other) for other in parts] == [True, False, True]
+    registry = load_registry(ROOT / "config")
+    whole = registry.benchmarks["sums-id"]
+    for name, seed, low, high in (("a", 1, 0.0, 0.4), ("b", 1, 0.4, 1.0), ("c", 2, 0.4, 1.0)):
+        select = Selection(rule="share", seed=seed, low=low, high=high)
+        registry.benchmarks[name] = whole.model_copy(update={"select": select})
+    assert [may_share(registry, "a", other) for other in "abc"] == [True, False, True]
 
 
 def test_a_dry_run_names_the_validation(study) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,7 @@ class Registry:
             return
         for suite in (*study.evaluation.suites, *study.evaluation.checkpoint_suites):
             for member in self.suites[suite].members:
-                if _may_share(self.benchmarks[how.benchmark], self.benchmarks[member.benchmark]):
+                if may_share(self, how.benchmark, member.benchmark):
                     raise UserError(
                         f"{path}: validation.benchmark `{how.benchmark}` chooses the checkpoint, and `{member.benchmark}`, which suite "
                         f"`{suite}` reports, is from the same source; choose on other problems than those that are reported"
@@ -192,14 +193,22 @@ class Registry:
                     )
 
 
-def _may_share(one: Benchmark, other: Benchmark) -> bool:
-    """Whether two benchmarks can hold the same problem: they have a source in common, and are no disjoint shares of it."""
-    sources = [{_place(source) for source in (each.source, each.hub) if source} for each in (one, other)]
-    if not sources[0] & sources[1]:
-        return False
-    first, second = one.select, other.select
-    shares = first.rule == second.rule == "share" and first.seed == second.seed
-    return not (shares and (first.high <= second.low or second.high <= first.low))
+def _leaves(registry: Registry, name: str) -> list[tuple[set[str], Selection]]:
+    """Where the problems of a set are from: the places of each source below it, and how that source's problems are selected."""
+    entry = registry.problem_set(name)
+    if isinstance(entry.source, Sets):
+        return [leaf for other in entry.source.names for leaf in _leaves(registry, other)]
+    hub = entry.hub if isinstance(entry, Benchmark) else None
+    return [({_place(source) for source in (entry.source, hub) if source}, entry.select)]
+
+
+def may_share(registry: Registry, one: str, other: str) -> bool:
+    """Whether two sets can hold the same problem: they have a source in common, and are no disjoint shares of it."""
+    for (places, first), (others, second) in itertools.product(_leaves(registry, one), _leaves(registry, other)):
+        shares = first.rule == second.rule == "share" and first.seed == second.seed
+        if places & others and not (shares and (first.high <= second.low or second.high <= first.low)):
+            return True
+    return False
 
 
 def _place(source: Section) -> str:
