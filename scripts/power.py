@@ -23,7 +23,7 @@ from verizero.artifacts.errors import UserError, main_program
 from verizero.artifacts.manifest import read_manifest
 from verizero.config.spec import StudySpec, read_spec
 from verizero.evidence.comparisons import Graded, last_checkpoints
-from verizero.evidence.reading import MemberGrades, groups_of
+from verizero.evidence.reading import MemberGrades, check_alike, groups_of
 from verizero.statistics.components import Components, components, sampling_noise
 
 SEEDS, SAMPLES, ENOUGH = (2, 3, 4, 5, 6, 8, 10, 15), (1, 4, 8, 32), 0.8
@@ -141,7 +141,13 @@ def partner(graded: list[Graded], left: Graded, a: str, b: str) -> Graded | None
 
 
 def variances(couples: list[tuple[MemberGrades, MemberGrades]]) -> tuple[Components, int]:
-    """Of the difference of two recipes, and how many problems there are."""
+    """Of the difference of two recipes, and how many problems there are.
+
+    Raises:
+        UserError: they were asked different problems.
+    """
+    for couple in couples:
+        check_alike(list(couple))
     values = np.stack([one.correct.mean(axis=1) - other.correct.mean(axis=1) for one, other in couples])
     noise = float(np.mean([sampling_noise(one.correct) + sampling_noise(other.correct) for one, other in couples]))
     return components(values, noise, couples[0][0].samples), values.shape[1]

@@ -13,7 +13,7 @@ from verizero.config.spec import StudySpec
 from verizero.config.study import Sequential
 from verizero.evidence.cells import seed_values
 from verizero.evidence.comparisons import Graded, last_checkpoints
-from verizero.evidence.reading import MemberGrades
+from verizero.evidence.reading import MemberGrades, check_alike
 from verizero.statistics.components import components
 from verizero.statistics.intervals import Interval, two_way_interval
 from verizero.statistics.sequential import calibration, nominal_levels, power_if, power_to_come
@@ -73,7 +73,8 @@ def looks_of(spec: StudySpec, graded: Sequence[Graded]) -> Looks | None:
         None where the study declares no design.
 
     Raises:
-        UserError: the primary comparison is no single one, because several models, templates or other recipes of the study fit it.
+        UserError: the primary comparison is no single one, because several models, templates or other recipes of the study fit it; the two
+            sides were asked different problems.
     """
     design = spec.study.sequential
     if design is None:
@@ -116,6 +117,7 @@ def _side(spec: StudySpec, graded: Sequence[Graded], name: str) -> dict[int, Mem
 
 
 def _difference(left: MemberGrades, right: MemberGrades) -> np.ndarray:
+    check_alike([left, right])
     sides = [seed_values(member, f"avg@{member.samples}") for member in (left, right)]
     assert sides[0] and sides[1]
     return sides[0].values - sides[1].values
