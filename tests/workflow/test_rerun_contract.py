@@ -191,6 +191,8 @@ CONTRACT: dict[str, tuple[Edit, set[str]]] = {
     "a comment": (append("scripts/train.py", "\n# a comment\n"), set()),
     "a docstring": (edit("scripts/train.py", '"""', '"""Now. '), set()),
     "the plotting code": (append("scripts/verizero/report/figures.py", "\nEDITED = 1\n"), STUDY),
+    "the page's template": (append("scripts/verizero/report/page.html.jinja", "<!-- edited -->"), STUDY),
+    "the figures' style": (append("scripts/verizero/report/figures.mplstyle", "lines.linewidth: 2\n"), STUDY),
     "what is written of two problems that are alike": (
         append("scripts/verizero/problems/overlap_rows.py", "\nEDITED = 1\n"),
         OVERLAPS | STUDY,
