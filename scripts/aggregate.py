@@ -7,7 +7,8 @@ The spec names the study's runs, graded suites and overlaps; they are read from 
 command; with it, it is shown as missing in the tables, the report and the ledger.
 
 Beside the manifest come tables/{headline,main,paired,change,seeds,statuses,contamination}.{csv,md,tex}, figures/, report.html and ledger.json;
-where benchmark problems are flagged, tables/without_flagged.* too; and
+where benchmark problems are flagged, tables/without_flagged.* too; where the study's `published` names a paper's lines,
+tables/published.* (docs/published_values.md); and
 tables/behaviours.{csv,md,tex} with two figures where the study says `evaluation.behaviours: true` (docs/probes.md). That
 table reads the texts of samples and problems; where they are not on this machine, their numbers are left empty, and that is said.
 """

@@ -13,6 +13,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, StringConstraints(min_length=1)]
 Betas = Annotated[list[Probability], Field(min_length=2, max_length=2)]
 GraderName = Literal["verizero", "paper-a-fast", "paper-a-full", "paper-b", "paper-c", "qwen-math-equal", "math-verify"]
 """The names of `reward/graders.py`, which this layer may not import: a misspelt one is found before any job."""

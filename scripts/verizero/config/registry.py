@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,9 +17,10 @@ from verizero.config.load import read_yaml, undefined, validated
 from verizero.config.model import Name, Section
 from verizero.config.optimizers import Optimizer, Template
 from verizero.config.problem_sets import Benchmark, ProblemSet, Sets
+from verizero.config.published import PARTS, PublishedValues, load_published, same_problems
 from verizero.config.set_inputs import check_sets
 from verizero.config.sources import MIRROR_ROOT, Cut, Hub, Model, Pretrained, Protocol, Suite
-from verizero.config.study import Config, Study
+from verizero.config.study import Config, PublishedLine, Study
 
 S = TypeVar("S", bound=Section)
 _NAME = TypeAdapter(Name)
@@ -37,6 +39,15 @@ class Registry:
     cuts: dict[str, Cut]
     optimizers: dict[str, Optimizer]
     templates: dict[str, Template]
+
+    @cached_property
+    def published(self) -> PublishedValues:
+        """The papers' numbers; read only for a study that names some.
+
+        Raises:
+            UserError: the first mistake in the file.
+        """
+        return load_published(self.root)
 
     def problem_set(self, name: str) -> ProblemSet:
         """A training set or a benchmark: they share one name space and one stage."""
@@ -64,6 +75,7 @@ class Registry:
             for member in self.suites[suite].members:
                 self._check_names(path, f"evaluation.suites: {suite} samples", [member.benchmark], self.benchmarks)
         self._check_headline(path, study)
+        self._check_published(path, study)
         self._check_step(path, study)
         self._check_validation(path, study)
         self._check_lengths(path, study)
@@ -106,6 +118,63 @@ class Registry:
                 choices = ", ".join(f"{name} under {how}" for name, how in sampled)
                 raise UserError(
                     f"{path}: {key} has {benchmark} under {protocol}, which no suite of the study samples; choices: {choices}"
+                )
+
+    def _check_published(self, path: Path, study: Study) -> None:
+        """A line that stands for a paper's must name one line of each."""
+        for place, line in enumerate(study.published):
+            key = f"published.{place}"
+            before: list[str] = []
+            for part in PARTS:
+                name = getattr(line, part)
+                if name not in (choices := self.published.choices(*before)):
+                    raise undefined(path, f"{key}.{part}", name, [choice or '""' for choice in choices])
+                before.append(name)
+            self._check_line(path, key, study, line)
+            sampled = self._sampled(study, line)
+            printed = {
+                one.benchmark
+                for one in self.published.at((line.paper, line.table, line.subject, line.variant))
+                if one.metric.startswith("avg@")
+            }
+            if not any(same_problems(ours, theirs) for ours in sampled for theirs in printed):
+                raise UserError(
+                    f"{path}: {key} is about {', '.join(sorted(printed)) or 'no accuracy on a single benchmark'}, and the study samples this "
+                    f"line on {', '.join(sorted(sampled)) or 'nothing'}; leave it out, or evaluate on a suite that has one of them"
+                )
+
+    def _sampled(self, study: Study, line: PublishedLine) -> set[str]:
+        """The benchmarks that a line of the study is asked."""
+        evaluation = study.evaluation
+        if line.optimizer:
+            names = (*evaluation.suites, *evaluation.checkpoint_suites)
+            return {member.benchmark for name in names for member in self.suites[name].members}
+        template = line.template or study.templates[0]
+        return {
+            member.benchmark
+            for name in (*evaluation.suites, *evaluation.probes)
+            for member in self.suites[name].members
+            if member.template == template or (member.template is None and template in study.templates)
+        }
+
+    def _check_line(self, path: Path, key: str, study: Study, line: PublishedLine) -> None:
+        """The names are the study's, and where it has several, one is chosen."""
+        suites = (*study.evaluation.suites, *study.evaluation.probes)
+        fixed = {member.template for name in suites for member in self.suites[name].members if member.template}
+        known = {
+            "model": study.models,
+            "optimizer": study.optimizers,
+            "train_set": study.train_sets,
+            "template": study.templates if line.optimizer else sorted({*study.templates, *fixed}),
+        }
+        needed = {"train_set", "template"} if line.optimizer else {"template"}
+        for part, names in known.items():
+            name = getattr(line, part)
+            if name is not None and name not in names:
+                raise undefined(path, f"{key}.{part}", name, names)
+            if name is None and part in needed and len(names) > 1:
+                raise UserError(
+                    f"{path}: `{key}.{part}` is missing, and the study has several; choices: {', '.join(names)}"
                 )
 
     def _check_step(self, path: Path, study: Study) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,6 +17,7 @@ from verizero.config.load import sentence
 from verizero.config.model import Count, Name, Section, frozen_defaults
 from verizero.config.optimizers import Optimizer, Template
 from verizero.config.problem_sets import Benchmark
+from verizero.config.published import same_problems
 from verizero.config.registry import Registry
 from verizero.config.sources import Model, ModelSource, Pretrained, Protocol
 from verizero.config.study import Study, Validation, ValidationRule
@@ -131,6 +132,23 @@ class PlannedRun(Section):
     seed: int
 
 
+class PaperNumber(Section):
+    """A paper's accuracy that stands beside a line of the study, in per cent."""
+
+    line: int
+    """Place in the study's `published`."""
+    benchmark: Name
+    """Ours, with the same problems."""
+    metric: str
+    value: float
+    spread: float | None = None
+    seeds: Count | None = None
+    protocol: str
+    kind: Literal["published", "re-measured"]
+    source: str
+    note: str = ""
+
+
 class StudySpec(Section):
     """`aggregate`: small however many runs there are, because a study is a product."""
 
@@ -142,6 +160,8 @@ class StudySpec(Section):
     """Suite -> whether a member of it uses the template of the run."""
     corpora: list[Name] = []
     """The sets that models of the study were pretrained on here: a benchmark's problem in them was seen too."""
+    published: list[PaperNumber] = []
+    """What the papers print for the lines that the study's `published` names."""
 
     @property
     def compared(self) -> list[str]:
@@ -293,7 +313,26 @@ def study_spec(registry: Registry, name: str, study: Study) -> StudySpec:
             suite: any(member.template is None for member in registry.suites[suite].members) for suite in suites
         },
         corpora=corpora(registry, study.models),
+        published=paper_numbers(registry, study),
     )
+
+
+def paper_numbers(registry: Registry, study: Study) -> list[PaperNumber]:
+    """The accuracies that papers print for the study's lines, on the benchmarks that it samples, and those that others measured again."""
+    sampled = dict.fromkeys(
+        member.benchmark for name in study.evaluation.all_suites for member in registry.suites[name].members
+    )
+    shared = PaperNumber.model_fields.keys() - {"line", "benchmark"}
+    found = []
+    for place, line in enumerate(study.published):
+        own = registry.published.at((line.paper, line.table, line.subject, line.variant))
+        again = registry.published.re_measured(own[0].checkpoint)
+        for benchmark in sampled:
+            for one in dict.fromkeys([*own, *again]):
+                if one.metric.startswith("avg@") and same_problems(benchmark, one.benchmark):
+                    rest = {name: getattr(one, name) for name in sorted(shared)}
+                    found.append(PaperNumber(line=place, benchmark=benchmark, **rest))
+    return found
 
 
 def corpora(registry: Registry, models: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from verizero.config.contamination import Contamination
-from verizero.config.model import Count, GraderName, Name, Probability, Section
+from verizero.config.model import Count, GraderName, Name, Probability, Section, Text
 
 Percent = Annotated[int, Field(ge=1, le=100)]
 
@@ -39,6 +39,32 @@ class HeadlineColumn(Section):
 
     benchmark: Name
     protocol: Name
+
+
+class PublishedLine(Section):
+    """Which line of the study stands for which line of a paper's table (`config/published/values.csv`)."""
+
+    paper: Text
+    table: Text
+    subject: Text
+    variant: str = ""
+    """As the file has it; empty where the subject says all."""
+    model: Name
+    optimizer: Name | None = None
+    """Without it the line is the base model's."""
+    train_set: Name | None = None
+    """Needed where the study has several."""
+    template: Name | None = None
+    """Needed where the study has several."""
+
+    @model_validator(mode="after")
+    def base_or_trained(self) -> PublishedLine:
+        """A base model was trained on nothing here."""
+        if self.train_set and not self.optimizer:
+            raise ValueError(
+                f"`train_set` is {self.train_set}, but there is no `optimizer`; a line without one is a base model's, leave out `train_set`"
+            )
+        return self
 
 
 class ValidationRule(Section):
@@ -124,6 +150,8 @@ class Study(Section):
     """How seeds may be added after a look at the results; `seeds` are those that are trained so far."""
     headline: list[HeadlineColumn] = []
     """The columns of the headline table, in this order. By default each benchmark of the suites under the protocol with most samples."""
+    published: list[PublishedLine] = []
+    """Lines that are shown beside a paper's numbers, in this order: `tables/published.csv`."""
     confidence: Probability = 0.95
     """Of every interval."""
 

@@ -20,6 +20,7 @@ from verizero.evidence.contamination import Overlap, flagged_problems, read_over
 from verizero.evidence.curves import read_curves
 from verizero.evidence.headline import Headline, headline
 from verizero.evidence.looks import looks_of
+from verizero.evidence.published import published_rows
 from verizero.evidence.reading import Group, MemberGrades, groups_of
 from verizero.evidence.rollout_behaviours import rollout_rows
 from verizero.report.answer import answer, look_sentence
@@ -29,6 +30,7 @@ from verizero.report.headline_table import headline_markdown, headline_texts
 from verizero.report.ledger import ledger
 from verizero.report.methods import methods_text
 from verizero.report.probe_figures import probe_figures
+from verizero.report.published_table import published_table
 from verizero.report.summary import findings, reading_rule
 from verizero.report.table import Table
 from verizero.report.tables import (
@@ -56,7 +58,7 @@ class Tabulation:
         findings: what follows, in sentences.
         tables: main, paired (and paired_train_sets, _templates, _models where a study has several), change, seeds, statuses; checkpoints
             where runs are evaluated at several; contamination, and without_flagged where problems are flagged; behaviours where the study
-            asks for them.
+            asks for them; published where its lines stand for a paper's.
         figures: what each figure shows.
         ledger: every planned run and suite with its state.
         overlaps: what each training set shares with the benchmarks.
@@ -149,6 +151,8 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         if rollouts is not None:
             tables.append(rollout_table(rollouts, spec.confidence))
     small = headline(spec, graded, rows, changes)
+    if spec.published:
+        tables.append(published_table(published_rows(spec, graded, rows, small), spec.confidence))
     every = [one for own in pairs.values() for one in own]
     return Tabulation(
         spec,
