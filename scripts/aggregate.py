@@ -23,7 +23,8 @@ from verizero.artifacts.job import Job
 from verizero.config.spec import StudySpec, read_spec
 from verizero.evidence.cells import check_complete
 from verizero.evidence.contamination import flagged_problems
-from verizero.evidence.looking import looks_sentence, note_look
+from verizero.evidence.looking import FILE as LOOKS
+from verizero.evidence.looking import looks_sentence, looks_so_far
 from verizero.evidence.reading import study_inputs, warnings_of
 from verizero.report.browser import browse
 from verizero.report.contamination_section import contamination_data
@@ -47,10 +48,12 @@ def main() -> None:
     inputs = study_inputs(spec, arguments.results)
     found = tabulate(spec, arguments.results)
 
-    looked = looks_sentence(note_look(arguments.out.parent, spec.study.seeds), spec.study.sequential is not None)
+    looks = looks_so_far(arguments.out.parent, spec, found.graded)
+    looked = looks_sentence(looks)
 
     job = Job("study", spec.name, plain, arguments.out, inputs)
-    for path, text in {**found.table_texts(), "ledger.json": found.ledger_text()}.items():
+    history = {LOOKS: "".join(look.text() for look in looks)} if spec.study.seeds else {}
+    for path, text in {**found.table_texts(), "ledger.json": found.ledger_text(), **history}.items():
         (job.staging / path).parent.mkdir(exist_ok=True)
         (job.staging / path).write_text(text, encoding="utf-8")
     draw_all(spec, found.figures, job.staging / "figures")

@@ -57,6 +57,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if min(arguments.seeds) < 2 or min(arguments.samples) < 1:
         raise UserError("--seeds takes numbers from 2 on, --samples from 1 on: one seed says nothing of an optimizer")
+    if arguments.problems is not None and arguments.problems < 2:
+        raise UserError("--problems takes numbers from 2 on: one problem says nothing of others")
     effect = arguments.effect / 100
     for title, parts, problems in pilots(arguments) if arguments.study else [named(arguments)]:
         print(
@@ -103,7 +105,12 @@ def pilots(arguments: argparse.Namespace) -> list[tuple[str, Components, int]]:
         if len(seeds) < 2:
             raise UserError(f"study `{arguments.study}` has {len(seeds)} seed of both {a} and {b}; a pilot needs two")
         couples = [(left[1][seed], right[1][seed]) for seed in seeds]
-        found.append((f"{a} minus {b} on {left[0].key.benchmark} ({left[0].key.protocol})", *variances(couples)))
+        if couples[0][0].correct.shape[0] < 2:
+            raise UserError(f"study `{arguments.study}` asks one problem of {left[0].key.benchmark}; a pilot needs two")
+        where = ", ".join(part for part in (left[0].key.model, left[0].key.template) if part)
+        found.append(
+            (f"{where}: {a} minus {b} on {left[0].key.benchmark} ({left[0].key.protocol})", *variances(couples))
+        )
     if not found:
         raise UserError(
             f"study `{arguments.study}` has no {arguments.benchmark or 'benchmark'}"

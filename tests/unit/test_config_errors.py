@@ -64,6 +64,24 @@ MISTAKES = {
         "templates: [plain]\nsequential: {primary: {a: grpo-toy, b: ppo, benchmark: sums-id, protocol: greedy-toy}}",
         ["config/studies/demo.yaml", "compares grpo-toy with ppo", "neither two `optimizers` nor two `train_sets`"],
     ),
+    "a headline with a column twice": (
+        "studies/demo.yaml",
+        "templates: [plain]",
+        "templates: [plain]\nheadline: [{benchmark: sums-id, protocol: greedy-toy}, {benchmark: sums-id, protocol: greedy-toy}]",
+        ["headline has sums-id under greedy-toy twice"],
+    ),
+    "a primary comparison that is several": (
+        "studies/demo.yaml",
+        "templates: [plain]",
+        "templates: [plain, r1]\nsequential: {primary: {a: grpo-toy, b: dr-grpo-toy, benchmark: sums-id, protocol: greedy-toy}}",
+        ["the study has 2 templates, and it would be several comparisons"],
+    ),
+    "a primary comparison with itself": (
+        "studies/demo.yaml",
+        "templates: [plain]",
+        "templates: [plain]\nsequential: {primary: {a: grpo-toy, b: grpo-toy, benchmark: sums-id, protocol: greedy-toy}}",
+        ["compares grpo-toy with itself"],
+    ),
     "a step that is not kept": (
         "studies/demo.yaml",
         "checkpoints: last",

@@ -89,6 +89,11 @@ def test_disjoint_shares_of_a_source_share_no_problem() -> None:
         select = Selection(rule="share", seed=seed, low=low, high=high)
         registry.benchmarks[name] = whole.model_copy(update={"select": select})
     assert [may_share(registry, "a", other) for other in "abc"] == [True, False, True]
+    part = registry.benchmarks["math500-25"]
+    for name, low, high in (("d", 0.0, 0.4), ("e", 0.4, 1.0)):
+        select = Selection(rule="share", seed=1, low=low, high=high)
+        registry.benchmarks[name] = part.model_copy(update={"select": select})
+    assert [may_share(registry, "d", other) for other in ("d", "e", "math500")] == [True, False, True]
 
 
 def test_a_dry_run_names_the_validation(study) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import evidence_fabricated as fabricated
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from verizero.artifacts.errors import UserError
 from verizero.config.study import Primary, Sequential, Study
-from verizero.evidence.looking import FILE, looks_sentence, note_look
+from verizero.evidence.looking import FILE, looks_sentence, looks_so_far
 from verizero.evidence.looks import looks_of
 from verizero.evidence.reading import Group, Key, MemberGrades
 from verizero.report.answer import look_sentence
@@ -105,7 +104,8 @@ def test_a_difference_near_zero_is_futile_unless_a_larger_effect_is_still_likely
     large = DESIGN.model_copy(update={"effect": 0.3})
     worth = _looks((1, 2, 3, 4, 5), 0.5, 0.5, large)
     assert worth is not None and worth.looks[1].decision == "go on"
-    assert "Train 1 more seed for the next look" in look_sentence(worth)
+    said = look_sentence(worth)
+    assert "Train 1 more seed for the next look" in said and "if the true difference is 30.0 points" in said
 
 
 def test_the_table_has_a_row_for_each_look() -> None:
@@ -136,12 +136,55 @@ def test_a_design_that_cannot_be_is_refused(edit: dict[str, object], words: str)
         Study.model_validate(study)
 
 
+def _times(folder: Path, *steps):
+    """Looks after a row of aggregations, each with (seeds, design)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    looks = []
+    for seeds, design in steps:
+        looks = looks_so_far(folder, _spec(seeds, design), [_graded("grpo", 0.5, seeds)])
+        (folder / FILE).write_text("".join(look.text() for look in looks), encoding="utf-8")
+    return looks
+
+
 def test_looks_without_a_design_are_counted_once_for_each_set_of_seeds(tmp_path: Path) -> None:
-    folder = tmp_path / "studies" / "mini"
-    assert note_look(folder, [1, 2]) == [[1, 2]]
-    assert note_look(folder, [1, 2]) == [[1, 2]]
-    looks = note_look(folder, [1, 2, 3])
-    assert looks == [[1, 2], [1, 2, 3]]
-    assert [json.loads(line)["seeds"] for line in (folder / FILE).read_text().splitlines()] == looks
-    assert "looked at 2 times, with seeds 1,2 then 1,2,3" in looks_sentence(looks, declared=False)
-    assert looks_sentence(looks, declared=True) == "" == looks_sentence(looks[:1], declared=False)
+    looks = _times(tmp_path / "a", ((1, 2), None), ((1, 2), None), ((1, 2, 3), None))
+    assert [look.seeds for look in looks] == [(1, 2), (1, 2, 3)]
+    assert "looked at 2 times, with seeds 1,2 then 1,2,3, and no sequential design" in looks_sentence(looks)
+    assert looks_sentence(looks[:1]) == ""
+
+
+def test_only_seeds_that_are_there_are_a_look(tmp_path: Path) -> None:
+    spec = _spec((1, 2, 3), None)
+    [look] = looks_so_far(tmp_path, spec, [_graded("grpo", 0.5, (1, 2)), _graded("dr-grpo", 0.5, (1,))])
+    assert look.seeds == (1, 2)
+
+
+def test_a_design_that_was_there_from_the_first_allows_for_its_looks(tmp_path: Path) -> None:
+    looks = _times(tmp_path, ((1, 2, 3), DESIGN), ((1, 2, 3, 4, 5), DESIGN))
+    assert len(looks) == 2 and looks_sentence(looks) == ""
+
+
+def test_a_design_declared_or_changed_after_a_look_is_told(tmp_path: Path) -> None:
+    late = _times(tmp_path / "late", ((1, 2, 3), None), ((1, 2, 3), DESIGN))
+    assert "declared or changed after 1 of 2 looks" in looks_sentence(late)
+    other = DESIGN.model_copy(update={"most": 8})
+    changed = _times(tmp_path / "changed", ((1, 2, 3), DESIGN), ((1, 2, 3, 4), other))
+    assert "declared or changed after 1 of 2 looks" in looks_sentence(changed)
+
+
+def test_seeds_that_were_exchanged_are_told(tmp_path: Path) -> None:
+    looks = _times(tmp_path, ((1, 2, 3), DESIGN), ((1, 2, 7), DESIGN))
+    assert "Seeds were not only added between looks" in looks_sentence(looks)
+
+
+def test_a_primary_comparison_in_two_suites_is_the_first_one_s() -> None:
+    graded = [_graded(name, rate, (1, 2, 3)) for name, rate in (("grpo", 0.7), ("dr-grpo", 0.3))]
+    twice = [(Group(group.key, "other", group.member, group.paths), by_seed) for group, by_seed in graded]
+    one, two = looks_of(_spec((1, 2, 3)), graded), looks_of(_spec((1, 2, 3)), [*graded, *twice])
+    assert one is not None and two is not None and one.looks == two.looks
+
+
+def test_where_nothing_differs_no_chance_is_told() -> None:
+    found = _looks((1, 2, 3), 2.0, 2.0)  # every answer is right
+    assert found is not None and found.looks[0].power is None
+    assert look_sentence(found).endswith("Train 2 more seeds for the next look; nothing differs so far.")

@@ -65,3 +65,12 @@ def test_a_benchmark_without_a_right_answer_is_not_known_exactly() -> None:
 
 def test_a_benchmark_of_one_problem_has_no_interval() -> None:
     assert average_interval([np.ones((2, 1)), np.zeros((2, 5))], 0.95).low is None
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_interval_of_an_average_stays_inside_0_and_1(seeds: int) -> None:
+    parts = [np.zeros((seeds, n)) for n in (30, 40)]
+    for values in parts:
+        values[:, 0] = 1.0
+    found = average_interval(parts, 0.95)
+    assert found.low == 0.0 and found.high is not None and found.high > found.estimate

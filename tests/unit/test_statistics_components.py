@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -80,3 +82,12 @@ def test_one_seed_and_problem_effects_alone_are_the_t_test_s_p() -> None:
     rng = np.random.default_rng(5)
     values = np.repeat(rng.normal(0.3, 1, (1, 1, 30)), 2, axis=1)
     assert p_values(values)[0] == pytest.approx(stats.ttest_1samp(values[0, 0], 0).pvalue)
+
+
+def test_power_rises_with_the_effect_and_is_a_chance_everywhere() -> None:
+    small = Components(seed=0.0001, problem=0.0025, cell=0.0324, sample=0.2)
+    for seeds, problems, samples in ((2, 30, 1), (3, 30, 32), (8, 500, 8), (50, 1000, 8)):
+        powers = [small.power(effect, seeds, problems, samples) for effect in np.linspace(0, 0.9, 40)]
+        assert all(0 <= power <= 1 for power in powers), powers
+        assert all(after >= before - 1e-9 for before, after in itertools.pairwise(powers))
+        assert powers[-1] > (0.7 if seeds == 2 else 0.99)

@@ -107,18 +107,40 @@ class Registry:
 
     def _check_headline(self, path: Path, study: Study) -> None:
         """A column that nothing fills would be empty at the end of the study."""
-        members = [member for name in study.evaluation.all_suites for member in self.suites[name].members]
-        sampled = sorted({(member.benchmark, member.protocol) for member in members})
+        evaluation = study.evaluation
         asked = [("headline", one.benchmark, one.protocol) for one in study.headline]
-        if study.sequential:
-            primary = study.sequential.primary
-            asked.append(("sequential.primary", primary.benchmark, primary.protocol))
         for key, benchmark, protocol in asked:
-            if (benchmark, protocol) not in sampled:
-                choices = ", ".join(f"{name} under {how}" for name, how in sampled)
+            self._check_column(path, key, benchmark, protocol, evaluation.all_suites)
+        if twice := next((one for one in asked if asked.count(one) > 1), None):
+            raise UserError(f"{path}: headline has {twice[1]} under {twice[2]} twice; list each column once")
+        if study.sequential is None:
+            return
+        primary = study.sequential.primary
+        suites = [*evaluation.suites, *evaluation.checkpoint_suites]
+        self._check_column(path, "sequential.primary", primary.benchmark, primary.protocol, suites)
+        axis = "optimizers" if primary.a in study.optimizers else "train_sets"
+        for name in ("models", "templates", "optimizers", "train_sets"):
+            if name != axis and len(getattr(study, name)) > 1:
                 raise UserError(
-                    f"{path}: {key} has {benchmark} under {protocol}, which no suite of the study samples; choices: {choices}"
+                    f"{path}: sequential.primary compares two {axis}, but the study has {len(getattr(study, name))} {name}, and it would be several "
+                    "comparisons; a sequential design needs a study in which all else is fixed"
                 )
+
+    def _check_column(self, path: Path, key: str, benchmark: str, protocol: str, suites: list[str]) -> None:
+        sampled = {
+            (member.benchmark, used)
+            for name in suites
+            for member in self.suites[name].members
+            for used in (
+                member.protocol,
+                *(cut for cut in self.suites[name].cuts if self.cuts[cut].of == member.protocol),
+            )
+        }
+        if (benchmark, protocol) not in sampled:
+            choices = ", ".join(f"{name} under {how}" for name, how in sorted(sampled))
+            raise UserError(
+                f"{path}: {key} has {benchmark} under {protocol}, which no suite of the study samples; choices: {choices}"
+            )
 
     def _check_published(self, path: Path, study: Study) -> None:
         """A line that stands for a paper's must name one line of each."""
@@ -273,11 +295,19 @@ def _leaves(registry: Registry, name: str) -> list[tuple[set[str], Selection]]:
 
 def may_share(registry: Registry, one: str, other: str) -> bool:
     """Whether two sets can hold the same problem: they have a source in common, and are no disjoint shares of it."""
-    for (places, first), (others, second) in itertools.product(_leaves(registry, one), _leaves(registry, other)):
-        shares = first.rule == second.rule == "share" and first.seed == second.seed
-        if places & others and not (shares and (first.high <= second.low or second.high <= first.low)):
-            return True
-    return False
+    whole, rest = registry.problem_set(one), registry.problem_set(other)
+    if whole.source == rest.source and _disjoint(whole.select, rest.select):
+        return False
+    return any(
+        places & others and not _disjoint(first, second)
+        for (places, first), (others, second) in itertools.product(_leaves(registry, one), _leaves(registry, other))
+    )
+
+
+def _disjoint(first: Selection, second: Selection) -> bool:
+    """Whether two selections from the same problems are shares that have none in common."""
+    shares = first.rule == second.rule == "share" and first.seed == second.seed
+    return shares and (first.high <= second.low or second.high <= first.low)
 
 
 def _place(source: Section) -> str:

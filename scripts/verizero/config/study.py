@@ -183,6 +183,8 @@ class Study(Section):
         design = self.sequential
         if design is None:
             return self
+        if design.primary.a == design.primary.b:
+            raise ValueError(f"sequential.primary compares {design.primary.a} with itself")
         if len(self.seeds) > design.most:
             raise ValueError(f"`seeds` lists {len(self.seeds)}, but sequential.most is {design.most}")
         sides = [design.primary.a, design.primary.b]

@@ -10,7 +10,7 @@ import numpy as np
 from verizero.config.expansion import Step, time_of
 from verizero.evidence.cells import seed_values
 from verizero.evidence.comparisons import Graded
-from verizero.evidence.reading import Key
+from verizero.evidence.reading import Key, check_alike
 from verizero.statistics.optimism import Choice, best_of
 
 
@@ -36,7 +36,11 @@ class Chosen:
 
 
 def choices(graded: Sequence[Graded]) -> list[Chosen]:
-    """One for each recipe, benchmark and protocol with several checkpoints; seeds that lack one of the checkpoints are left out."""
+    """One for each recipe, benchmark and protocol with several checkpoints; seeds that lack one of the checkpoints are left out.
+
+    Raises:
+        UserError: checkpoints were asked different problems.
+    """
     places: dict[tuple[str, ...], dict[Step, Graded]] = {}
     for one in graded:
         key, suite = one[0].key, one[0].suite
@@ -54,6 +58,7 @@ def choices(graded: Sequence[Graded]) -> list[Chosen]:
         last, best, at = {}, {}, {}
         for seed in sorted(seeds):
             members = [by_step[step][1][seed] for step in steps]
+            check_alike(members)
             metric = f"avg@{members[-1].samples}"
             values = [seed_values(member, metric) for member in members]
             choice = best_of(np.stack([one.values for one in values if one]))

@@ -53,9 +53,13 @@ class Difference:
 
     @property
     def mde(self) -> float | None:
-        """Smallest difference that such a comparison finds in 80 % of cases at a two-sided 5 %."""
+        """Smallest difference that such a comparison finds in 80 % of cases at a two-sided 5 %, taken by itself."""
+        return self.detectable(0.05)
+
+    def detectable(self, level: float) -> float | None:
+        """The same at another two-sided level."""
         found = self.interval
-        return detectable_effect(found.se, found.df) if found and found.se and found.df else None
+        return detectable_effect(found.se, found.df, level) if found and found.se and found.df else None
 
     @property
     def unresolved(self) -> bool:
@@ -71,8 +75,8 @@ class Difference:
 def pairs_along(graded: Sequence[Graded], axis: Axis, confidence: float) -> list[Difference]:
     """Every two subjects that differ in this axis alone, at their last checkpoints: same benchmark, protocol and metric, the rest alike.
 
-    A is the one that the study lists first. `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives
-    both the same initial weights, and two optimizers the same order of training problems. The interval is `two_way_interval` on D:
+    A is the one that the study lists first. `D_si = Y^A_si - Y^B_si` over the seeds that both have; a seed gives two optimizers
+    the same initial weights and the same order of training problems. The interval is `two_way_interval` on D:
     with one seed it would tell two checkpoints apart, not two optimizers, and the note says so. Base models are compared along `template`
     and `model`, as they are: no seeds enter.
     """
@@ -83,9 +87,17 @@ def pairs_along(graded: Sequence[Graded], axis: Axis, confidence: float) -> list
     found: dict[tuple[Key, Key, str], Difference] = {}
     for place in places.values():
         for left, right in itertools.combinations(place, 2):
+            if axis == "template" and not _evaluated_alike(left[0], right[0]):
+                continue
             for metric in _metrics([left, right]):
                 found.setdefault((left[0].key, right[0].key, metric), _pair(left, right, axis, metric, confidence))
     return _sorted(with_holm(list(found.values())))
+
+
+def _evaluated_alike(left: Group, right: Group) -> bool:
+    """Whether two groups differ in one template: both are evaluated under their own, or both under the same other one."""
+    own = all("/" not in group.key.template for group in (left, right))
+    return own or left.member == right.member
 
 
 def changes_from_base(graded: Sequence[Graded], confidence: float) -> list[Difference]:

@@ -11,7 +11,7 @@ from verizero.config.expansion import Step
 from verizero.config.spec import StudySpec
 from verizero.evidence.cells import Row, seed_values
 from verizero.evidence.comparisons import Difference, Graded, last_checkpoints
-from verizero.evidence.reading import Group, MemberGrades
+from verizero.evidence.reading import Group, MemberGrades, is_cut
 from verizero.statistics.intervals import Interval, average_interval
 
 
@@ -54,13 +54,15 @@ class Line:
     Attributes:
         entries: one a column; None where the study has no such number.
         average: over the columns; None with fewer than two benchmarks or where an entry is missing.
-        seeds: those that enter; none for a base model.
+        seeds: those that all entries and the average have; none for a base model.
+        missing: planned seeds that an entry lacks.
     """
 
     subject: Subject
     entries: tuple[Entry | None, ...]
     average: Interval | None
     seeds: tuple[int, ...]
+    missing: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -79,18 +81,19 @@ def headline(spec: StudySpec, graded: Sequence[Graded], rows: Sequence[Row], cha
     """
     accuracy = {(row.key, row.suite): row for row in rows if row.metric.startswith("avg@")}
     shown = [group for group, _ in last_checkpoints(graded)]
-    columns = _asked(spec) or _usual([one for one in graded if one[0] in shown])
-    differences = {(one.left, one.metric): one for one in changes}
     members = {id(group): by_seed for group, by_seed in graded}
+    columns = _asked(spec) or _usual([(group, members[id(group)]) for group in shown])
+    differences = {(one.left, one.metric): one for one in changes}
     lines: dict[Subject, list[Group | None]] = {}
     for group in shown:
-        key = group.key
-        column = Column(key.benchmark, key.protocol)
-        if column in columns:
-            subject = Subject(key.model, key.train_set, key.template, key.optimizer, key.checkpoint)
+        column = Column(group.key.benchmark, group.key.protocol)
+        if column not in columns:
+            continue
+        place = columns.index(column)
+        for subject in _subjects(spec, group):
             own = lines.setdefault(subject, [None] * len(columns))
-            place = columns.index(column)
-            own[place] = own[place] or group
+            if own[place] is None or _samples(members[id(group)]) > _samples(members[id(own[place])]):
+                own[place] = group
     found = []
     for subject in sorted(lines, key=lambda one: _order(spec, one)):
         groups = lines[subject]
@@ -98,11 +101,34 @@ def headline(spec: StudySpec, graded: Sequence[Graded], rows: Sequence[Row], cha
         for here in groups:
             row = accuracy.get((here.key, here.suite)) if here else None
             entries.append(Entry(row, differences.get((row.key, row.metric))) if row else None)
-        seeds = sorted({seed for one in entries if one for seed in one.row.estimate.seeds})
         by_seed = [members[id(here)] if here else {} for here in groups]
+        there = [set(own) for own in by_seed if own]
+        planned = {seed for here in groups if here for seed in (*here.paths, *here.missing) if seed is not None}
+        common = {seed for seed in set.intersection(*there) if seed is not None} if there else set()
         average = _average(columns, by_seed, spec.confidence)
-        found.append(Line(subject, tuple(entries), average, tuple(seeds)))
+        missing = tuple(sorted(planned - common))
+        found.append(Line(subject, tuple(entries), average, tuple(sorted(common)), missing))
     return Headline(tuple(columns), tuple(found))
+
+
+def _subjects(spec: StudySpec, group: Group) -> list[Subject]:
+    """The lines that a group belongs to.
+
+    A run's line is that of the template of its training, whatever its suites evaluate it under. A base model under a template that the suite fixes
+    stands beside the runs of each template.
+    """
+    key = group.key
+    if key.optimizer:
+        templates = [key.template.split("/")[0]]
+    elif spec.study.optimizers and key.template not in spec.study.templates:
+        templates = list(spec.study.templates)
+    else:
+        templates = [key.template]
+    return [Subject(key.model, key.train_set, template, key.optimizer, key.checkpoint) for template in templates]
+
+
+def _samples(by_seed: Mapping[int | None, MemberGrades]) -> int:
+    return max((member.samples for member in by_seed.values()), default=0)
 
 
 def _asked(spec: StudySpec) -> list[Column]:
@@ -113,7 +139,9 @@ def _usual(graded: Sequence[Graded]) -> list[Column]:
     trained = [one for one in graded if one[0].key.optimizer] or list(graded)
     best: dict[str, tuple[int, str]] = {}
     for group, by_seed in trained:
-        samples = max((member.samples for member in by_seed.values()), default=0)
+        samples = _samples(by_seed)
+        if any(is_cut(path) for path in group.paths.values()):
+            continue  # a shorter limit of what another protocol has sampled
         if samples > best.get(group.key.benchmark, (-1, ""))[0]:
             best[group.key.benchmark] = (samples, group.key.protocol)
     return [Column(benchmark, protocol) for benchmark, (_, protocol) in best.items()]

@@ -33,7 +33,8 @@ class Look:
         found: the difference with its ordinary standard error and degrees of freedom.
         low, high: an interval that stays valid however many looks are taken (repeated confidence interval).
         p: two-sided; to be compared with `level`.
-        power: the chance that the last look finds an effect; None at the last look.
+        power: the chance that the last look finds an effect; None at the last look, and where nothing differs yet.
+        power_if: the chance if the true difference is the smallest worth finding; None where the design names none.
         decision: `effect`, `futile`, `go on` or `end`.
     """
 
@@ -46,6 +47,7 @@ class Look:
     high: float | None
     p: float | None
     power: float | None
+    power_if: float | None
     decision: str
 
 
@@ -54,8 +56,10 @@ class Looks:
     """All looks taken so far.
 
     Attributes:
+        design: the study's.
         subject: the comparison in words.
-        left: how many seeds of the next look are still to be trained; 0 behind the last.
+        looks: those taken.
+        planned: how many the design has.
     """
 
     design: Sequential
@@ -101,19 +105,19 @@ def _side(spec: StudySpec, graded: Sequence[Graded], name: str) -> dict[int, Mem
     assert spec.study.sequential
     primary = spec.study.sequential.primary
     axis = "optimizer" if name in spec.study.optimizers else "train_set"
-    fitting = [
-        by_seed
-        for group, by_seed in last_checkpoints(graded)
+    fitting = {
+        group.key: by_seed
+        for group, by_seed in reversed(last_checkpoints(graded))
         if group.key.optimizer
         and getattr(group.key, axis) == name
         and (group.key.benchmark, group.key.protocol) == (primary.benchmark, primary.protocol)
-    ]
+    }
     if len(fitting) > 1:
         raise UserError(
             f"study `{spec.name}`: sequential.primary fits {len(fitting)} results of {name}, because the study has several models, templates or "
             "recipes; a sequential design needs a study of its own, in which they are fixed"
         )
-    return {seed: member for seed, member in fitting[0].items() if seed is not None} if fitting else {}
+    return {seed: member for own in fitting.values() for seed, member in own.items() if seed is not None}
 
 
 def _difference(left: MemberGrades, right: MemberGrades) -> np.ndarray:
@@ -141,30 +145,30 @@ def take_look(
         half = float(stdtrit(found.df, 1 - level / 2)) * found.se
         low, high = found.estimate - half, found.estimate + half
     last = number == len(design.looks)
-    power = None if last else _power(design, values, found, last_level)
+    power, power_if_there = (None, None) if last else _power(design, values, found, last_level)
     if p is not None and p < level:
         decision = "effect"
     elif last:
         decision = "end"
     else:
-        decision = "futile" if power is not None and power < FUTILE else "go on"
-    return Look(number, len(design.looks), seeds, level, found, low, high, p, power, decision)
+        decision = "futile" if power is not None and max(power, power_if_there or 0.0) < FUTILE else "go on"
+    return Look(number, len(design.looks), seeds, level, found, low, high, p, power, power_if_there, decision)
 
 
-def _power(design: Sequential, values: np.ndarray, found: Interval, last_level: float) -> float | None:
-    """The chance to find something at the last look; with a smallest effect worth finding, the chance to find that if it is larger."""
+def _power(
+    design: Sequential, values: np.ndarray, found: Interval, last_level: float
+) -> tuple[float | None, float | None]:
+    """The chance to find something at the last look, and the chance if the smallest effect worth finding is there."""
     if not found.se or found.df is None:
-        return None
+        return None, None
     parts = components(values, 0.0, 1)
     now = parts.standard_error(len(values), values.shape[1], 1)
     if not now:
-        return None
+        return None, None
     last = found.se * min(1.0, parts.standard_error(design.most, values.shape[1], 1) / now)
     critical = float(stdtrit(design.most - 1, 1 - last_level / 2))
     chance = power_to_come(found.estimate, found.se, last, critical, found.df)
     if design.effect is None:
-        return chance
-    return max(
-        chance,
-        *(power_if(sign * design.effect, found.estimate, found.se, last, critical) for sign in (1, -1)),
-    )
+        return chance, None
+    signs = (design.effect, -design.effect)
+    return chance, max(power_if(effect, found.estimate, found.se, last, critical) for effect in signs)

@@ -142,6 +142,11 @@ def graded_samples(grades: Path) -> Path | None:
     return samples if samples.is_file() and manifest.inputs.get("samples") == digest_of(samples) else None
 
 
+def is_cut(grades: Path) -> bool:
+    """Whether a member's grades are of samples that were cut at a shorter limit."""
+    return read_manifest(grades).spec.get("cut_tokens") is not None
+
+
 def samples_of(grades: Path) -> Path | None:
     """The samples of a graded member, when their texts are on this machine and are the graded ones."""
     path = graded_samples(grades)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from verizero.evidence.comparisons import NOUNS, Axis, Difference
+from verizero.evidence.comparisons import NOUNS, Axis, Difference, family
 from verizero.evidence.headline import Column, Headline, Line
 from verizero.evidence.looks import Look, Looks
 from verizero.evidence.reading import Key
@@ -14,13 +14,15 @@ MOST_NAMED = 4
 """Resolved differences that a sentence names; of more it names the largest."""
 
 
-def answer(found: Headline, pairs: Mapping[Axis, Sequence[Difference]], confidence: float) -> list[str]:
+def answer(
+    found: Headline, pairs: Mapping[Axis, Sequence[Difference]], changes: Sequence[Difference], confidence: float
+) -> list[str]:
     """Two sentences: how far training moved accuracy from the base models, and what separates the recipes.
 
     A study that trains nothing is answered by its best line and by what separates its models and templates.
     """
     trained = [line for line in found.lines if line.subject.optimizer]
-    first = _changes(found, trained, confidence) if trained else _best(found)
+    first = _changes(found, trained, _level(changes, confidence), confidence) if trained else _best(found)
     second = [text for axis, own in pairs.items() if (text := _separated(found, axis, own, confidence))]
     return [sentence for sentence in (first, ". ".join(second) + "." if second else "") if sentence]
 
@@ -37,11 +39,20 @@ def look_sentence(found: Looks) -> str:
     if look.decision == "end":
         return f"{about}, not resolved. The design ends here: no effect was found."
     chance = f"{100 * (look.power or 0.0):.0f} %"
+    if look.power is None:
+        chance_text = "nothing differs so far"
+    elif look.power_if is None:
+        chance_text = f"the chance that {design.most} seeds find an effect is {chance}"
+    else:
+        chance_text = (
+            f"the chance that {design.most} seeds find an effect is {chance}, and {100 * look.power_if:.0f} % if the true difference is "
+            f"{points(design.effect or 0.0)} points"
+        )
     if look.decision == "futile":
-        return f"{about}. Stop: it will not show; the chance that {design.most} seeds find an effect is {chance}."
+        return f"{about}. Stop: it will not show; {chance_text}."
     more = design.looks[look.number] - len(look.seeds)
     names = "seed" if more == 1 else "seeds"
-    return f"{about}, not resolved yet. Train {more} more {names} for the next look; the chance that {design.most} seeds find an effect is {chance}."
+    return f"{about}, not resolved yet. Train {more} more {names} for the next look; {chance_text}."
 
 
 def _by_interval(look: Look) -> str:
@@ -51,7 +62,7 @@ def _by_interval(look: Look) -> str:
     return f"{text} [{points(look.low, signed=True)}, {points(look.high, signed=True)}]"
 
 
-def _changes(found: Headline, trained: Sequence[Line], confidence: float) -> str:
+def _changes(found: Headline, trained: Sequence[Line], level: float, confidence: float) -> str:
     names = names_of(found)
     changes: list[tuple[str, Difference]] = []
     for line in trained:
@@ -63,7 +74,7 @@ def _changes(found: Headline, trained: Sequence[Line], confidence: float) -> str
         return ""
     moved = [one for one in changes if resolved(one[1], confidence)]
     if not moved:
-        return f"No accuracy is resolved to have changed from its base model{_could_see([one for _, one in changes])}."
+        return f"No accuracy is resolved to have changed from its base model{_could_see([one for _, one in changes], level)}."
     moved.sort(key=lambda one: -abs(one[1].interval.estimate if one[1].interval else 0.0))
     shown = "; ".join(f"{place} {_by(one)}" for place, one in moved[:MOST_NAMED])
     rest = len(changes) - len(moved)
@@ -105,7 +116,7 @@ def _separated(found: Headline, axis: Axis, pairs: Sequence[Difference], confide
     noun = f"{values[0]} and {values[1]}" if len(values) == 2 else f"any two {NOUNS[axis]}s"
     apart = sorted((one for one in own if resolved(one, confidence)), key=lambda one: -abs(_size(one)))
     if not apart:
-        return f"No difference between {noun} is resolved{_could_see(own)}"
+        return f"No difference between {noun} is resolved{_could_see(own, _level(pairs, confidence))}"
     shown = "; ".join(_pair_text(one, axis, own, found.columns) for one in apart[:MOST_NAMED])
     rest = len(own) - len(apart)
     more = f"; {len(apart) - MOST_NAMED} more are resolved" if len(apart) > MOST_NAMED else ""
@@ -145,12 +156,18 @@ def _by(one: Difference) -> str:
     return f"{points(interval.estimate, signed=True)} points {ends}"
 
 
-def _could_see(differences: Sequence[Difference]) -> str:
-    """The smallest effects that these comparisons would have found, on the benchmark that tells most and on the one that tells least."""
-    sizes = sorted((one.mde, one.left.benchmark) for one in differences if one.mde)
+def _level(differences: Sequence[Difference], confidence: float) -> float:
+    """The level that Holm's method asks of the first comparison of accuracies."""
+    count = sum(family(one.metric) == "avg@k" and one.p is not None for one in differences)
+    return (1 - confidence) / max(count, 1)
+
+
+def _could_see(differences: Sequence[Difference], level: float) -> str:
+    """The smallest effects that would have been resolved, on the benchmark that tells most and on the one that tells least."""
+    sizes = sorted((size, one.left.benchmark) for one in differences if (size := one.detectable(level)))
     if not sizes:
         return ""
     (least, precise), (most, coarse) = sizes[0], sizes[-1]
     if precise == coarse:
-        return f"; one of {points(most)} points or more would be found in 80 % of such studies"
-    return f"; to be found in 80 % of such studies, one must be {points(least)} points ({precise}) to {points(most)} points ({coarse}) or more"
+        return f"; one of {points(most)} points or more would be resolved in 80 % of such studies"
+    return f"; to be resolved in 80 % of such studies, one must be {points(least)} points ({precise}) to {points(most)} points ({coarse}) or more"

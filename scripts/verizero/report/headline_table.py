@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from verizero.evidence.cells import decimal_text
+from verizero.evidence.cells import decimal_text, seeds_text
 from verizero.evidence.comparisons import Difference
 from verizero.evidence.headline import Column, Entry, Headline, Line, Subject
 from verizero.report.table import Table, latex_text, percent
@@ -57,7 +57,7 @@ def long_table(found: Headline, confidence: float) -> Table:
                 "ci_low": line.average.low,
                 "ci_high": line.average.high,
             }
-            own = {**subject, "benchmark": AVERAGE, "metric": AVERAGE, "seeds": ",".join(map(str, line.seeds))}
+            own = {**subject, "benchmark": AVERAGE, "metric": AVERAGE, "seeds": seeds_text(line.seeds, line.missing)}
             own |= {name: decimal_text(value) for name, value in ends.items()}
             rows.append({name: own.get(name, "") for name in LONG_COLUMNS})
     return Table("headline", f"Accuracy with {percent(confidence)} intervals", LONG_COLUMNS, tuple(rows))
@@ -82,7 +82,7 @@ def printed(found: Headline, confidence: float) -> tuple[list[str], list[list[st
 
 def label_count(found: Headline) -> int:
     """How many columns name the line; numbers follow."""
-    return len(names_of(found)) + any(line.seeds for line in found.lines)
+    return len(names_of(found)) + any(line.seeds or line.missing for line in found.lines)
 
 
 def headline_legend(found: Headline, confidence: float) -> str:
@@ -104,7 +104,12 @@ def headline_legend(found: Headline, confidence: float) -> str:
         if any(entry and entry.change for line in found.lines for entry in line.entries)
         else ""
     )
-    return f"Accuracy in % [{percent(confidence)} interval over problems and training seeds]; {columns}.{marks}"
+    holes = (
+        " Seeds that lack one of the numbers are left out of the average."
+        if any(line.missing for line in found.lines)
+        else ""
+    )
+    return f"Accuracy in % [{percent(confidence)} interval over problems and training seeds]; {columns}.{marks}{holes}"
 
 
 def headline_latex(found: Headline, confidence: float) -> str:
@@ -168,14 +173,14 @@ def _cells(
     text: Callable[[str], str],
 ) -> tuple[list[str], list[list[str]]]:
     """The head, and the lines as texts."""
-    names, seeds = names_of(found), any(line.seeds for line in found.lines)
+    names, seeds = names_of(found), any(line.seeds or line.missing for line in found.lines)
     head = [*(name.replace("train_set", "training set") for name in names), *(["seeds"] if seeds else [])]
     head += [column_name(column, found.columns) for column in found.columns]
     head += [AVERAGE] if _has_average(found) else []
     lines = []
     for line in found.lines:
         own = [text(_part(line, name)) for name in names]
-        own += [text(str(len(line.seeds) or ""))] if seeds else []
+        own += [text(_seeds(line))] if seeds else []
         for entry in line.entries:
             one = entry.row.estimate if entry else None
             own.append(number(one.estimate, one.low, one.high) + arrow(entry) if entry and one else "")
@@ -184,6 +189,13 @@ def _cells(
             own.append(number(one_average.estimate, one_average.low, one_average.high) if one_average else "")
         lines.append(own)
     return head, lines
+
+
+def _seeds(line: Line) -> str:
+    """`3`, or `2 of 3` where a planned seed lacks one of the numbers; nothing for a base model."""
+    if not line.missing:
+        return str(len(line.seeds) or "")
+    return f"{len(line.seeds)} of {len(line.seeds) + len(line.missing)}"
 
 
 def _part(line: Line, name: str) -> str:

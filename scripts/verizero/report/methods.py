@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from verizero.config.spec import StudySpec
 from verizero.evidence.cells import Row
 from verizero.evidence.comparisons import NOUNS, Axis, Difference, family
-from verizero.evidence.contamination import Overlap
+from verizero.evidence.contamination import Overlap, flagged_problems
 from verizero.evidence.looks import Looks
 from verizero.report.headline_table import points
 from verizero.report.table import percent
@@ -28,7 +28,7 @@ def methods_text(
     looks: Looks | None,
 ) -> str:
     """Markdown, one sentence for each choice."""
-    said = [_accuracy(rows), _training(spec), _intervals(spec), _comparisons(spec, pairs, changes)]
+    said = [_accuracy(rows), _training(spec, rows), _intervals(spec, rows), _comparisons(spec, pairs, changes)]
     said += [_contamination(spec, overlaps), _looks(spec, looks), _grader()]
     return "# Methods\n\n" + "\n".join(sentence for sentence in said if sentence) + "\n"
 
@@ -47,27 +47,33 @@ def _accuracy(rows: Sequence[Row]) -> str:
     )
 
 
-def _training(spec: StudySpec) -> str:
+def _training(spec: StudySpec, rows: Sequence[Row]) -> str:
     study = spec.study
     if not study.seeds:
-        return f"Nothing was trained; {_list(study.models)} {'were' if len(study.models) > 1 else 'was'} evaluated as published."
+        return f"Nothing was trained; {_list(study.models)} {'were' if len(study.models) > 1 else 'was'} evaluated."
     chosen = study.evaluation.checkpoints
     rule = RULES.get(str(chosen), f"at step {chosen}")
     number = len(study.seeds)
+    missing = sorted({seed for row in rows for seed in row.missing if seed is not None})
+    holes = f" Of some recipes, results with seed {_list(missing)} are missing." if missing else ""
     return (
         f"Each recipe was trained with {number} seed{'s' if number > 1 else ''} ({', '.join(map(str, study.seeds))}) and evaluated {rule}; "
-        "the rule is the same for all."
+        f"the rule is the same for all.{holes}"
     )
 
 
-def _intervals(spec: StudySpec) -> str:
-    several = len(spec.study.seeds) > 1
-    layout = (
-        "with Student's t for a two-way layout in which training seeds and problems are both random (degrees of freedom by Satterthwaite)"
-        if several
-        else "with Student's t over problems (Miller 2024)"
-    )
-    return f"Intervals are {percent(spec.confidence)} intervals {layout}; where all problems are solved or none, Wilson's score interval."
+FORMULAS = {
+    "two-way": "with several seeds, Student's t for a two-way layout in which training seeds and problems are both random (degrees of freedom by "
+    "Satterthwaite; at least 0.6 of what the scatter of single cells gives)",
+    "t over problems": "for one checkpoint, Student's t over problems (Miller 2024)",
+    "wilson": "Wilson's score interval where all problems are solved or none, or where one checkpoint's problems are each right or wrong",
+}
+
+
+def _intervals(spec: StudySpec, rows: Sequence[Row]) -> str:
+    used = {row.estimate.method for row in rows if row.metric.startswith("avg@")}
+    formulas = [text for name, text in FORMULAS.items() if name in used]
+    return f"Intervals are {percent(spec.confidence)} intervals: {'; '.join(formulas)}." if formulas else ""
 
 
 def _comparisons(spec: StudySpec, pairs: Mapping[Axis, Sequence[Difference]], changes: Sequence[Difference]) -> str:
@@ -86,7 +92,7 @@ def _comparisons(spec: StudySpec, pairs: Mapping[Axis, Sequence[Difference]], ch
         one.mde for own in families.values() for one in own if family(one.metric) == "avg@k" and one.mde is not None
     )
     least = (
-        f" Such comparisons find differences of {points(sizes[0])} to {points(sizes[-1])} points with 80 % power."
+        f" Such comparisons find differences of {points(sizes[0])} to {points(sizes[-1])} points with 80 % power, each by itself."
         if sizes
         else ""
     )
@@ -100,7 +106,7 @@ def _comparisons(spec: StudySpec, pairs: Mapping[Axis, Sequence[Difference]], ch
 def _contamination(spec: StudySpec, overlaps: Sequence[Overlap]) -> str:
     if not overlaps:
         return ""
-    flagged = sum(len(ids) for overlap in overlaps for ids in overlap.flagged.values())
+    flagged = sum(map(len, flagged_problems(overlaps).values()))
     rule = spec.study.contamination
     return (
         f"Training problems were compared with every benchmark problem: equal text, at least {percent(rule.containment)} of a benchmark problem's "
@@ -114,17 +120,14 @@ def _looks(spec: StudySpec, looks: Looks | None) -> str:
         return ""
     design = looks.design
     return (
-        f"The comparison {looks.subject} follows a group-sequential design declared beforehand: looks at {_list(design.looks)} seeds, "
+        f"The comparison {looks.subject} follows a group-sequential design: looks at {_list(design.looks)} seeds, "
         f"{design.spending} alpha spending (Lan and DeMets 1983) at {design.alpha:g}, levels calibrated by simulation of the two-way layout, "
         f"repeated confidence intervals; {len(looks.looks)} of {looks.planned} looks were taken."
     )
 
 
 def _grader() -> str:
-    return (
-        "Responses were judged by one grader, by rules, in training and in evaluation unless a suite names another; each verdict is stored with the "
-        "rule that gave it."
-    )
+    return "Each response's verdict is stored with the rule that gave it."
 
 
 def _list(names: Sequence[object]) -> str:

@@ -43,7 +43,7 @@ def reading_rule(confidence: float) -> str:
     """How to read the findings."""
     return (
         f"Numbers in brackets are {percent(confidence)} intervals. A difference whose interval holds 0 is called unresolved: the data tell "
-        "neither that it is there nor that it is not. p is adjusted by Holm over all benchmarks, protocols and optimizers of a metric. "
+        "neither that it is there nor that it is not. p is adjusted by Holm over all comparisons of a metric in its table. "
         "Accuracy is a share, length is in tokens."
     )
 

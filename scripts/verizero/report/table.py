@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 NUMBERS = {
     *("estimate", "ci_low", "ci_high", "difference", "change", "p", "p_holm", "mde", "share", "all_problems"),
-    *("last", "best_on_test", "level", "power", "cross_validated", "optimism"),
+    *("last", "best_on_test", "power", "cross_validated", "optimism"),
     *("published", "diff_low", "diff_high", "re_measured", "re_measured_spread"),
     *("re_measured_difference", "re_measured_low", "re_measured_high"),
 }

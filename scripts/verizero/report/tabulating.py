@@ -161,7 +161,7 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         pairs,
         changes,
         small,
-        [*answer(small, pairs, spec.confidence), *([look_sentence(looks)] if looks else [])],
+        [*answer(small, pairs, changes, spec.confidence), *([look_sentence(looks)] if looks else [])],
         methods_text(spec, rows, pairs, changes, overlaps, looks),
         [*findings(rows, changes, every, spec.confidence), *sentences(overlaps)],
         tables,

@@ -11,6 +11,8 @@ from scipy.special import nctdtr, stdtrit
 
 from verizero.statistics.differences import detectable_effect
 
+SURE = 300.0
+"""Standard errors beyond which an effect is found whatever the degrees of freedom; the distribution can't be computed there."""
 Array = NDArray[np.float64]
 
 
@@ -57,7 +59,10 @@ class Components:
         if not se:
             return float(effect != 0)
         shift = abs(effect) / se
-        return float(1 - nctdtr(df, shift, critical) + nctdtr(df, shift, -critical))
+        if shift > SURE:
+            return 1.0
+        other_side = np.nan_to_num(nctdtr(df, shift, -critical))  # next to nothing, and NaN where it is too small
+        return float(np.clip(1 - nctdtr(df, shift, critical) + other_side, 0.0, 1.0))
 
 
 def components(values: Array, noise: float, samples: int) -> Components:

@@ -33,16 +33,17 @@ def difference_interval(
     return Interval(0.0, -bound, bound, None, None, "wilson"), remark
 
 
-def detectable_effect(standard_error: float, df: float) -> float:
-    """The smallest difference that such a comparison finds in 80 % of cases at a two-sided 5 %.
+def detectable_effect(standard_error: float, df: float, level: float = 0.05) -> float:
+    """The smallest difference that such a comparison finds in 80 % of cases at a two-sided level.
 
     `t_df(0.975) + t_df(0.8)` standard errors: 2.80 where degrees of freedom are many, 5.4 with three seeds that alone decide.
 
     Args:
         standard_error: of the difference.
         df: degrees of freedom of its interval.
+        level: two-sided; 0.05 divided by their number where several comparisons are made.
     """
-    return float(stdtrit(df, 0.975) + stdtrit(df, 0.8)) * standard_error
+    return float(stdtrit(df, 1 - level / 2) + stdtrit(df, 0.8)) * standard_error
 
 
 def sign_flip_floor(seeds: int) -> float:

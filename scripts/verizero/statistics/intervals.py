@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,10 +108,18 @@ def average_interval(parts: Sequence[Array], confidence: float) -> Interval:
         return Interval(float(np.mean([values.mean() for values in parts])), None, None, None, None, "none")
     unknown = [(_hidden(values) / blocks, values.shape[1] - 1.0) for values in parts if _hidden(values)]
     if len(parts[0]) > 1:
-        return _crossed(parts, confidence, [values.shape[1] for values in parts], "two-way", unknown)
+        sizes = [values.shape[1] for values in parts]
+        return _inside(_crossed(parts, confidence, sizes, "two-way", unknown))
     pieces = [(float(values[0].var(ddof=1)) / values.shape[1] / blocks, values.shape[1] - 1.0) for values in parts]
     mean, (variance, df) = float(np.mean([values.mean() for values in parts])), _summed([*pieces, *unknown])
-    return _student(mean, variance, df, confidence, "t over problems")
+    return _inside(_student(mean, variance, df, confidence, "t over problems"))
+
+
+def _inside(found: Interval) -> Interval:
+    """The interval of a share, its ends kept inside 0..1."""
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
 
 
 def _hidden(values: Array) -> float:
@@ -200,10 +208,7 @@ def share_interval(values: Array, confidence: float) -> Interval:
     binary = values.shape[0] == 1 and bool(np.isin(values, (0.0, 1.0)).all())
     if constant or binary:
         return wilson_interval(float(values.mean()), values.shape[1], confidence)
-    found = two_way_interval(values, confidence)
-    if found.low is None or found.high is None:
-        return found
-    return Interval(found.estimate, max(0.0, found.low), min(1.0, found.high), found.se, found.df, found.method)
+    return _inside(two_way_interval(values, confidence))
 
 
 def _width(interval: Interval) -> float:

@@ -1,6 +1,6 @@
 """Every published completion is graded again, with the grader that its spec names, and compared with its verdict.
 
-What counts is all that a table reads: `correct`, `status`, `boxed`, `tokens`, `finish`. They must be equal whichever version of
+What counts is all that a table reads: `correct`, `status`, `boxed`, `tokens`, `finish`, `answer_class`. They must be equal whichever version of
 the grader gave them, because a number that the present version would not give is not confirmed by it; the sentence then says
 that the version is another one. The rule and the extracted text only explain a verdict: under the same version they must be
 equal too, under another one they are counted and told.
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from verizero.artifacts.code import code_digest
 from verizero.artifacts.errors import UserError
@@ -22,13 +22,14 @@ from verizero.artifacts.rows import read_rows
 from verizero.reward.answer_classes import answer_classes
 from verizero.reward.cut import cut_row
 from verizero.reward.extraction import boxed
-from verizero.reward.grading import BATCH, read_samples
+from verizero.reward.grading import BATCH, read_samples, votes
 from verizero.reward.pool import GradingPool
 from verizero.reward.verdict import Accepted, Verdict
 from verizero.tracking.golds import GOLDS, read_golds
 from verizero.tracking.lineage import Artifact
 from verizero.tracking.tally import Tally
 
+T = TypeVar("T")
 READ = ("problem", "sample", "correct", "status", "boxed", "tokens", "finish")
 EXPLAINING = ("rule", "extracted")
 GRADER = Path(__file__).resolve().parents[2] / "grade.py"
@@ -89,11 +90,11 @@ def _member(grades: Artifact, pool: GradingPool, present: str, tally: Tally, pro
         given.extend(verdicts)
         tally.verdicts += len(batch)
         progress.advance(len(batch))
-    if any("answer_class" in row for row in said):
-        classes = answer_classes([row["problem"] for row in rows], given, pool)
-        for row, one, published in zip(rows, classes, said, strict=True):
-            if published.get("answer_class") != one:
-                again = {**row, "answer_class": one}
+    if (same and votes(rows)) or any("answer_class" in row for row in said):
+        classes = _with_algebra(lambda: answer_classes([row["problem"] for row in rows], given, pool))
+        for row, verdict, one, published in zip(rows, given, classes, said, strict=True):
+            if "answer_class" not in published or published["answer_class"] != one:
+                again = {**_row(row, verdict), "answer_class": one}
                 different.append(_sentence(file, published, again, "answer_class"))
     if different:
         version = (
@@ -117,8 +118,12 @@ def _samples(samples: Path, benchmark: Path) -> tuple[list[dict[str, Any]], dict
 
 
 def _graded(pool: GradingPool, pairs: Sequence[Any]) -> list[Verdict]:
+    return _with_algebra(lambda: pool.grade_all(pairs))
+
+
+def _with_algebra(work: Callable[[], list[T]]) -> list[T]:
     try:
-        return pool.grade_all(pairs)
+        return work()
     except RuntimeError:
         if importlib.util.find_spec("math_verify") is None:
             raise NoAlgebra(
@@ -136,7 +141,7 @@ def _row(row: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
 
 
 def _sentence(file: Path, published: dict[str, Any], again: dict[str, Any], key: str) -> str:
-    clock = {published.get("status"), again["status"]} & set(BY_THE_CLOCK)
+    clock = key == "answer_class" or {published.get("status"), again["status"]} & set(BY_THE_CLOCK)
     return (
         f"{file}: sample {again['sample']} of problem {again['problem']}: `{key}` is {published.get(key)!r}, "
         f"the present grader says {again[key]!r}" + (" (a limit of time can depend on the machine)" if clock else "")

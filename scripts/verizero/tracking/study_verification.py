@@ -20,6 +20,8 @@ from verizero.tracking.table_text import cells_of, first_difference, told
 from verizero.tracking.tally import Tally, gone_lines
 from verizero.tracking.verification import Verification, at, other_version, own
 
+NEW = ("tables/headline.", "tables/methods.", "tables/paired_", "tables/checkpoints.", "figures/")
+"""What studies of earlier versions did not have; such a study may lack it, and no other file that the present version gives."""
 AGGREGATE = Path(__file__).parents[2] / "aggregate.py"
 OF_TEXTS = ("tables/behaviours.", "tables/rollout_behaviours.", "figures/probe_rates.")
 """Files that need the texts of samples and problems, which a study need not publish."""
@@ -167,7 +169,7 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
     again = found_again.texts()
     later = study.record.code_sha256 != code_digest(AGGREGATE)
     for path, text in again.items():
-        if path not in listed and later:
+        if path not in listed and later and path.startswith(NEW) and not (folder / path).exists():
             found.tally.since.append(path)
             continue
         if path not in listed:
