@@ -71,6 +71,7 @@ def main() -> None:
         rollouts_absent,
         contamination_data(found.overlaps),
         found.unread,
+        found.undrawn,
     )
     (job.staging / "report.html").write_text(page, encoding="utf-8")
     for sentence in warnings_of(inputs):
@@ -81,6 +82,8 @@ def main() -> None:
         job.warn(looked)
     for sentence in found.unread:
         job.warn(f"no behaviours of its texts: {sentence}")
+    for sentence in found.undrawn:
+        job.warn(sentence)
     job.publish(
         counts={
             "rows": len(found.rows),

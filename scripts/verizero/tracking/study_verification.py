@@ -21,7 +21,13 @@ from verizero.tracking.tally import Tally, gone_lines
 from verizero.tracking.verification import Verification, at, other_version, own
 
 AGGREGATE = Path(__file__).parents[2] / "aggregate.py"
-OF_TEXTS = ("tables/behaviours.", "tables/rollout_behaviours.", "figures/probe_rates.")
+OF_TEXTS = (
+    "tables/behaviours.",
+    "tables/rollout_behaviours.",
+    "figures/probe_rates.",
+    "figures/rollout_behaviours",
+    "figures/gains",
+)
 """Files that need the texts of samples and problems, which a study need not publish."""
 
 
@@ -165,6 +171,7 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
     listed = {entry.path for entry in study.manifest.files}
     found_again = tabulate(read_study_spec(study), study.results)
     again = found_again.texts()
+    lacking = [*found_again.unread, *found_again.undrawn]
     later = study.record.code_sha256 != code_digest(AGGREGATE)
     for path, text in again.items():
         if path not in listed and later:
@@ -173,7 +180,7 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
         if path not in listed:
             yield f"{study.path} lists no {path}, which its grades and curves give"
         published = (folder / path).read_text(encoding="utf-8")
-        if found_again.unread and path.startswith(OF_TEXTS):
+        if lacking and path.startswith(OF_TEXTS):
             found.tally.unread += 1
             if path.endswith(".csv"):
                 published, text = told(published, text), told(text, text)
@@ -186,5 +193,9 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
             found.tally.cells += cells_of(published)
         elif path.endswith(".csv"):
             found.tally.figures += 1
-    if unknown := sorted(path for path in listed - set(again) if path.endswith((".csv", ".md", ".tex", ".json"))):
+    unknown = sorted(path for path in listed - set(again) if path.endswith((".csv", ".md", ".tex", ".json")))
+    if lacking:  # a figure of texts alone is not there at all where they are not
+        found.tally.unread += sum(path.startswith(OF_TEXTS) for path in unknown)
+        unknown = [path for path in unknown if not path.startswith(OF_TEXTS)]
+    if unknown:
         yield f"{folder / unknown[0]} does not follow from grades and curves"

@@ -1,0 +1,146 @@
+"""Accuracy over steps and over tokens, training and test accuracy together, behaviours of kept steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from verizero.evidence.curves import Curve
+from verizero.report.lines import draw_lines
+from verizero.report.plotting import BASE, INK, colours, label_ends, new_figure, note, panels_of, size_of
+from verizero.report.step_figures import SHOWN_BEHAVIOURS, WHERE
+from verizero.report.table import percent
+
+MAX_PANELS = 12
+Texts = Mapping[str, str]
+End = tuple[float, float, str, str]
+
+
+def draw_accuracy(rows: Sequence[Texts], across: str, confidence: float, palette: dict[str, str]) -> Figure:
+    """A panel for each benchmark, a line with a band for each optimizer, over `checkpoint` or `tokens`."""
+    places = _places(rows)
+    shown = places[:MAX_PANELS]
+    figure = new_figure(*size_of(len(shown)))
+    for axes, place in zip(panels_of(figure, len(shown)), shown, strict=True):
+        own = [row for row in rows if _place(row) == place]
+        ends = []
+        for optimizer, colour in palette.items():
+            line = [row for row in own if row["optimizer"] == optimizer]
+            ends += _banded(axes, line, across, colour, optimizer)
+        for row in own:
+            if row["checkpoint"] == "0":
+                axes.plot([0], [float(row["estimate"])], "o", color=BASE, ms=5, zorder=4)
+        axes.set_title(f"{_title(place, places)}: accuracy")
+        axes.set_xlabel("step" if across == "checkpoint" else "completion tokens sampled in training")
+        _x_axis(axes, thousands=across == "tokens")
+        _from_zero(axes)
+        label_ends(axes, [(max(end[0] for end in ends), *end[1:]) for end in ends])
+    more = f"; {len(places) - MAX_PANELS} more panels are in the data" if len(places) > MAX_PANELS else ""
+    note(figure, f"Accuracy, mean over seeds, with {percent(confidence)} intervals; grey: the base model{more}.")
+    return figure
+
+
+def draw_training_and_test(
+    rows: Sequence[Texts], training: Sequence[Curve], confidence: float, palette: dict[str, str]
+) -> Figure:
+    """A panel for each optimizer: the training curve, and the accuracy on each benchmark at its checkpoints."""
+    tests = [row for row in rows if row["of"] == "test"]
+    places = _places(tests)
+    tones = colours([_title(place, places) for place in places])
+    optimizers = [name for name in palette if any(row["optimizer"] == name for row in rows)]
+    shown = optimizers[:MAX_PANELS]
+    figure = new_figure(*size_of(len(shown)))
+    panels = panels_of(figure, len(shown), sharey=True)
+    ends: dict[str, list[End]] = {}
+    for axes, optimizer in zip(panels, shown, strict=True):
+        lines = draw_lines(axes, training, {optimizer: INK}, named=False)
+        ends[optimizer] = [(x, y, "training", INK) for x, y, _, _ in lines]
+        for place in places:
+            title = _title(place, places)
+            line = [row for row in tests if row["optimizer"] == optimizer and _place(row) == place]
+            ends[optimizer] += _banded(axes, line, "step", tones[title], title)
+        axes.set(title=f"{optimizer}: training and test", xlabel="step")
+        _x_axis(axes)
+    _from_zero(panels[0])
+    for axes, optimizer in zip(panels, shown, strict=True):  # only now are the shared limits known
+        label_ends(axes, ends[optimizer])
+    more = f" {len(optimizers) - MAX_PANELS} more panels are in the data." if len(optimizers) > MAX_PANELS else ""
+    words = "Share of right completions. Black: training, the mean over seeds thick, each seed thin"
+    note(figure, f"{words}; dots: test accuracy at checkpoints with {percent(confidence)} intervals.{more}")
+    return figure
+
+
+def draw_behaviours(rows: Sequence[Texts], palette: dict[str, str]) -> Figure:
+    """A panel for each metric, a line for each optimizer: the mean over seeds at the steps that all of them keep, each seed thin."""
+    metrics = [name for name in SHOWN_BEHAVIOURS if any(row["metric"] == name for row in rows)]
+    figure = new_figure(*size_of(len(metrics)))
+    for axes, metric in zip(panels_of(figure, len(metrics)), metrics, strict=True):
+        ends: list[End] = []
+        for optimizer, colour in palette.items():
+            own = [row for row in rows if (row["metric"], row["optimizer"]) == (metric, optimizer)]
+            by_seed = {
+                seed: {int(row["step"]): float(row["estimate"]) for row in own if row["seed"] == seed}
+                for seed in dict.fromkeys(row["seed"] for row in own)
+            }
+            for one in by_seed.values():
+                axes.plot(list(one), list(one.values()), color=colour, lw=0.8, alpha=0.38)
+            common = sorted(set.intersection(*(set(one) for one in by_seed.values()))) if by_seed else []
+            if common:
+                mean = [float(np.mean([one[step] for one in by_seed.values()])) for step in common]
+                axes.plot(common, mean, "o-", color=colour, lw=2.3, ms=4)
+                ends.append((common[-1], mean[-1], optimizer, colour))
+        axes.set(title=SHOWN_BEHAVIOURS[metric], xlabel="step")
+        _x_axis(axes)
+        _from_zero(axes, least=0.02)
+        label_ends(axes, ends)
+    note(
+        figure,
+        "Share of the completions of a kept training step, where no unit is named. Thick: mean over seeds; thin: each seed.",
+    )
+    return figure
+
+
+def _banded(axes: Axes, rows: Sequence[Texts], across: str, colour: str, name: str) -> list[End]:
+    """The estimates of one line with the band of their intervals; where it ends."""
+    if not rows:
+        return []
+    x = [float(row[across]) for row in rows]
+    y = [float(row["estimate"]) for row in rows]
+    axes.plot(x, y, "o-", color=colour, lw=2, ms=4.5)
+    bounds = [
+        (at, float(row["ci_low"]), float(row["ci_high"])) for at, row in zip(x, rows, strict=True) if row["ci_low"]
+    ]
+    if bounds:
+        places, low, high = zip(*bounds, strict=True)
+        axes.fill_between(places, low, high, color=colour, alpha=0.1, lw=0)
+    return [(x[-1], y[-1], name, colour)]
+
+
+def _places(rows: Sequence[Texts]) -> list[tuple[str, ...]]:
+    return list(dict.fromkeys(_place(row) for row in rows))
+
+
+def _place(row: Texts) -> tuple[str, ...]:
+    """Benchmark, protocol and the template of the evaluation."""
+    return (row[WHERE[0]], row[WHERE[1]], row[WHERE[2]].split("/")[-1])
+
+
+def _title(place: tuple[str, ...], among: Sequence[tuple[str, ...]]) -> str:
+    """The benchmark, and of protocol and template what several of them differ in."""
+    alike = [other for other in among if other[0] == place[0]]
+    return " · ".join([place[0], *(place[i] for i in (1, 2) if len({other[i] for other in alike}) > 1)])
+
+
+def _x_axis(axes: Axes, thousands: bool = False) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if thousands:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _from_zero(axes: Axes, least: float = 0.0) -> None:
+    """Shares begin at 0, so that a small change does not look like a large one."""
+    axes.set_ylim(0, max(axes.get_ylim()[1], least))
