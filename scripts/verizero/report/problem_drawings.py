@@ -15,6 +15,7 @@ from verizero.report.table import percent
 
 Texts = Mapping[str, str]
 NOT_SUBJECTS = ("benchmark", "protocol", "problem", "of_problems")
+MOST_TICKS = 20
 SHARE = LinearSegmentedColormap.from_list("share", ["#f4f6f8", "#9cc3de", PALETTE[0], "#002b45"])
 """One hue from light to dark, so that it reads in grey too."""
 
@@ -56,7 +57,12 @@ def draw_solve_rates(rows: Sequence[Texts]) -> Figure:
             interpolation="nearest",
         )
     axes.set(xlim=(-0.1, left[-1] + 1.1), ylim=(len(rows), 0), ylabel="problems, by the base model's rate")
-    axes.set_xticks([at + 0.5 for at in left], [name.partition("@")[2] or "base" for name in subjects], fontsize=8.5)
+    named = _named_columns(groups)
+    axes.set_xticks(
+        [at + 0.5 for at, shown_here in zip(left, named, strict=True) if shown_here],
+        [name.partition("@")[2] or "base" for name, shown_here in zip(subjects, named, strict=True) if shown_here],
+        fontsize=8.5,
+    )
     for name in dict.fromkeys(groups[1:]):
         own = [at for at, group in zip(left, groups, strict=True) if group == name]
         middle = (own[0] + own[-1] + 1) / 2
@@ -75,6 +81,12 @@ def draw_solve_rates(rows: Sequence[Texts]) -> Figure:
     note(figure, f"Protocol {first['protocol']}, {some}; mean over seeds.")
     axes.grid(visible=False)
     return figure
+
+
+def _named_columns(groups: Sequence[str]) -> list[bool]:
+    """Which columns have a tick: all, or of each optimizer the last one and every so many before it, where there are too many to read."""
+    every = -(-len(groups) // MOST_TICKS)
+    return [groups[i:].count(group) % every == 1 % every or i == 0 for i, group in enumerate(groups)]
 
 
 def _gains(axes: Axes, rows: Sequence[Texts], optimizers: Sequence[str], palette: dict[str, str]) -> None:

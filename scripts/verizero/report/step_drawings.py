@@ -16,6 +16,8 @@ from verizero.report.step_figures import SHOWN_BEHAVIOURS, WHERE
 from verizero.report.table import percent
 
 MAX_PANELS = 12
+LEAST_SPAN = 0.02
+"""Of a panel of shares, from bottom to top."""
 Texts = Mapping[str, str]
 End = tuple[float, float, str, str]
 
@@ -37,7 +39,7 @@ def draw_accuracy(rows: Sequence[Texts], across: str, confidence: float, palette
         axes.set_title(f"{_title(place, places)}: accuracy")
         axes.set_xlabel("step" if across == "checkpoint" else "completion tokens sampled in training")
         _x_axis(axes, thousands=across == "tokens")
-        _from_zero(axes)
+        _share_limits(axes)
         label_ends(axes, [(max(end[0] for end in ends), *end[1:]) for end in ends])
     more = f"; {len(places) - MAX_PANELS} more panels are in the data" if len(places) > MAX_PANELS else ""
     note(figure, f"Accuracy, mean over seeds, with {percent(confidence)} intervals; grey: the base model{more}.")
@@ -65,7 +67,7 @@ def draw_training_and_test(
             ends[optimizer] += _banded(axes, line, "step", tones[title], title)
         axes.set(title=f"{optimizer}: training and test", xlabel="step")
         _x_axis(axes)
-    _from_zero(panels[0])
+    _share_limits(panels[0])
     for axes, optimizer in zip(panels, shown, strict=True):  # only now are the shared limits known
         label_ends(axes, ends[optimizer])
     more = f" {len(optimizers) - MAX_PANELS} more panels are in the data." if len(optimizers) > MAX_PANELS else ""
@@ -95,7 +97,7 @@ def draw_behaviours(rows: Sequence[Texts], palette: dict[str, str]) -> Figure:
                 ends.append((common[-1], mean[-1], optimizer, colour))
         axes.set(title=SHOWN_BEHAVIOURS[metric], xlabel="step")
         _x_axis(axes)
-        _from_zero(axes, least=0.02)
+        _share_limits(axes)
         label_ends(axes, ends)
     note(
         figure,
@@ -141,6 +143,8 @@ def _x_axis(axes: Axes, thousands: bool = False) -> None:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
-def _from_zero(axes: Axes, least: float = 0.0) -> None:
-    """Shares begin at 0, so that a small change does not look like a large one."""
-    axes.set_ylim(0, max(axes.get_ylim()[1], least))
+def _share_limits(axes: Axes) -> None:
+    """Room for what is drawn, inside 0 and above, and never so narrow that noise fills the panel."""
+    low, high = axes.get_ylim()
+    low = max(0.0, low)
+    axes.set_ylim(low, max(high, low + LEAST_SPAN))
