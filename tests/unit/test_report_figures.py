@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import get_args
 
 import evidence_fabricated as fabricated
@@ -16,9 +17,12 @@ from verizero.config.model import frozen_defaults
 from verizero.config.spec import spec_text
 from verizero.config.study import FigureName
 from verizero.evidence import solve_rates as solving
+from verizero.evidence.accuracy_by_step import Place
 from verizero.evidence.reading import read_member
 from verizero.report.figures import draw_all
 from verizero.report.plotting import _apart
+from verizero.report.probe_figures import template_figures
+from verizero.report.step_figures import step_figures
 from verizero.report.tabulating import tabulate
 
 KEPT = (20, 40, 60)
@@ -155,9 +159,6 @@ def test_figures_at_their_default_change_no_spec():
 
 
 def test_behaviours_of_kept_steps_have_a_line_for_each_run(made):
-    from verizero.evidence.accuracy_by_step import Place
-    from verizero.report.step_figures import step_figures
-
     about = {"model": "tiny", "train_set": "sums", "template": "plain", "optimizer": "grpo"}
     rows = [
         {**about, "seed": seed, "step": step, "metric": metric, "estimate": estimate}
@@ -168,6 +169,15 @@ def test_behaviours_of_kept_steps_have_a_line_for_each_run(made):
     [one] = step_figures(Place("tiny", "sums", "plain"), "", {"pass_rate": []}, [], [], rows, asked=False)
     assert one.name == "rollout_behaviours"
     assert one.rows() == [row for row in rows if row["metric"] == "answer_rate"]
+
+
+def test_base_models_under_several_templates_have_bars(found):
+    rows = [row for row in found.rows if not row.key.optimizer]
+    other = [replace(row, key=replace(row.key, template="r1")) for row in rows if row.key.benchmark == "sums-ood"]
+    assert template_figures(rows) == []
+    [one] = template_figures([*rows, *other])
+    shown = [(row["benchmark"], row["template"], row["metric"], row["optimizer"]) for row in one.rows()]
+    assert shown == [("sums-ood", "plain", "avg@4", ""), ("sums-ood", "r1", "avg@4", "")]
 
 
 def test_the_same_data_give_the_same_pictures(made, found, tmp_path):

@@ -23,6 +23,7 @@ FigureName = Literal[
     "gains",
     "solve_rates",
     "rollout_behaviours",
+    "probe_accuracy",
     "probe_pass_at_k",
     "probe_rates",
 ]

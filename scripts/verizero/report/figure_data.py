@@ -18,7 +18,7 @@ LENGTHS = ("length_correct_mean", "length_incorrect_mean")
 OfItsRows = Literal[
     "accuracy_by_step", "training_and_test", "accuracy_by_tokens", "gains", "solve_rates", "rollout_behaviours"
 ]
-Kind = Literal["overview", "reward", "length", "objective", "final", "pass_at_k", "rates"] | OfItsRows
+Kind = Literal["overview", "reward", "length", "objective", "final", "bars", "pass_at_k", "rates"] | OfItsRows
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class PlannedFigure:
                 return curve_rows({metric: self.curves[metric] for metric in (*LENGTHS, "truncated_share")})
             case "objective":
                 return curve_rows(self.curves)
-            case "overview" | "final" | "pass_at_k" | "rates":
+            case "overview" | "final" | "bars" | "pass_at_k" | "rates":
                 return dot_rows(self.shown)
             case _:
                 return list(self.data)

@@ -16,7 +16,7 @@ from verizero.evidence.curves import OF_THE_OBJECTIVE, window_of
 from verizero.report.figure_data import LENGTHS, Curves, PlannedFigure
 from verizero.report.lines import draw_lines
 from verizero.report.plotting import BASE, INK, colours, label_ends, new_figure, save
-from verizero.report.probe_drawings import draw_pass_at_k, draw_rates
+from verizero.report.probe_drawings import draw_bars, draw_pass_at_k, draw_rates
 from verizero.report.problem_drawings import draw_gains, draw_solve_rates
 from verizero.report.step_drawings import draw_accuracy, draw_behaviours, draw_training_and_test
 from verizero.report.table import percent
@@ -40,6 +40,8 @@ def draw_all(spec: StudySpec, figures: Sequence[PlannedFigure], folder: Path) ->
                 drawn = _objective(one.curves, palette)
             case "final":
                 drawn = _final(one, spec.confidence, palette)
+            case "bars":
+                drawn = draw_bars(one.shown, spec.confidence)
             case "pass_at_k":
                 drawn = draw_pass_at_k(one.shown, spec.confidence)
             case "rates":

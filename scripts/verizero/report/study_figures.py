@@ -12,7 +12,7 @@ from verizero.evidence.cells import Row
 from verizero.evidence.comparisons import Graded
 from verizero.evidence.headline import Column
 from verizero.report.figure_data import Curves, PlannedFigure, endings, planned_figures, runs_of
-from verizero.report.probe_figures import probe_figures
+from verizero.report.probe_figures import probe_figures, template_figures
 from verizero.report.problem_figures import gain_figures, solve_rate_figures
 from verizero.report.step_figures import step_figures
 
@@ -49,6 +49,7 @@ def study_figures(
         undrawn += [f"no figure of gains: {sentence}" for _, sentence in known.values() if sentence and places]
     if chosen is None or "solve_rates" in asked:
         found += solve_rate_figures(places, graded, columns, "solve_rates" in asked)
+    found += template_figures(rows)
     if behaviours is not None or "probe_pass_at_k" in asked:
         found += probe_figures(rows, behaviours or ())
     if chosen is None:
