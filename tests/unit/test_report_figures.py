@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from typing import get_args
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+import aggregate
 from verizero.artifacts.rows import read_rows
 from verizero.config.model import frozen_defaults
 from verizero.config.spec import spec_text
@@ -24,6 +26,9 @@ from verizero.report.plotting import _apart
 from verizero.report.probe_figures import template_figures
 from verizero.report.step_figures import step_figures
 from verizero.report.tabulating import tabulate
+from verizero.tracking.lineage import Artifact
+from verizero.tracking.study_verification import StudyVerification, _texts
+from verizero.tracking.verification import Verification
 
 KEPT = (20, 40, 60)
 SPEC = fabricated.spec_of(seeds=(1, 2), kept=KEPT)
@@ -120,6 +125,30 @@ def test_problems_that_are_not_here_leave_their_gains_out_and_are_named(made, tm
     assert again.undrawn == [
         "no figure of gains: sums-id: its problems are not on this machine, which say what subject and level they have"
     ]
+
+
+def test_a_clone_without_problems_does_not_call_gains_forged(tmp_path, monkeypatch):
+    spec = fabricated.spec_of(seeds=(1,), optimizers=("grpo",), figures=["reward", "gains"])
+    one = fabricated.fabricate(tmp_path, monkeypatch, spec, categories=True)
+    study = one.results / "studies" / "mini" / "manifest.json"
+    asked = ["aggregate.py", "--spec", one.text, "--results", str(one.results), "--out", str(study)]
+    monkeypatch.setattr(sys, "argv", asked)
+    aggregate.main()
+    assert {path.stem for path in (study.parent / "figures").iterdir()} == {"reward", "gains.sums-id", "gains.sums-ood"}
+    for lost, unread in ((None, 0), ("sums-id", 1), ("sums-ood", 2)):
+        if lost:
+            (one.results / "datasets" / lost / "payload" / "problems.jsonl").unlink()
+        checked = StudyVerification("mini", Verification(published=True))
+        assert list(_texts(Artifact(study, one.results), checked)) == []
+        assert (checked.tally.unread, checked.tally.figures) == (unread, 3 - unread)
+        if lost == "sums-id":
+            path = study.parent / "figures" / "gains.sums-ood.csv"
+            true = path.read_text(encoding="utf-8")
+            forged = true.replace("subject,Algebra,8,0", "subject,Algebra,8,1")
+            path.write_text(forged, encoding="utf-8")
+            assert forged != true
+            assert "base is 1." in next(_texts(Artifact(study, one.results), checked))
+            path.write_text(true, encoding="utf-8")
 
 
 def test_solve_rates_are_means_over_seeds_with_the_base_models_easiest_problem_first(made, found):

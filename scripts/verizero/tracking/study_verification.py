@@ -21,14 +21,10 @@ from verizero.tracking.tally import Tally, gone_lines
 from verizero.tracking.verification import Verification, at, other_version, own
 
 AGGREGATE = Path(__file__).parents[2] / "aggregate.py"
-OF_TEXTS = (
-    "tables/behaviours.",
-    "tables/rollout_behaviours.",
-    "figures/probe_rates.",
-    "figures/rollout_behaviours",
-    "figures/gains",
-)
-"""Files that need the texts of samples and problems, which a study need not publish."""
+OF_TEXTS = ("tables/behaviours.", "tables/rollout_behaviours.", "figures/probe_rates.", "figures/rollout_behaviours")
+"""Files that need the texts of samples and problems, which a study need not publish: their rows are there as far as the texts are."""
+WHOLE_OR_NOT = "figures/gains"
+"""Files that need a benchmark's problems: with them all rows are there, without them the file is not."""
 
 
 @dataclass
@@ -171,7 +167,6 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
     listed = {entry.path for entry in study.manifest.files}
     found_again = tabulate(read_study_spec(study), study.results)
     again = found_again.texts()
-    lacking = [*found_again.unread, *found_again.undrawn]
     later = study.record.code_sha256 != code_digest(AGGREGATE)
     for path, text in again.items():
         if path not in listed and later:
@@ -180,7 +175,7 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
         if path not in listed:
             yield f"{study.path} lists no {path}, which its grades and curves give"
         published = (folder / path).read_text(encoding="utf-8")
-        if lacking and path.startswith(OF_TEXTS):
+        if found_again.unread and path.startswith(OF_TEXTS):
             found.tally.unread += 1
             if path.endswith(".csv"):
                 published, text = told(published, text), told(text, text)
@@ -194,8 +189,9 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
         elif path.endswith(".csv"):
             found.tally.figures += 1
     unknown = sorted(path for path in listed - set(again) if path.endswith((".csv", ".md", ".tex", ".json")))
-    if lacking:  # a figure of texts alone is not there at all where they are not
-        found.tally.unread += sum(path.startswith(OF_TEXTS) for path in unknown)
-        unknown = [path for path in unknown if not path.startswith(OF_TEXTS)]
+    if found_again.unread or found_again.undrawn:
+        beyond = [path for path in unknown if path.startswith((*OF_TEXTS, WHOLE_OR_NOT))]
+        found.tally.unread += len(beyond)
+        unknown = [path for path in unknown if path not in beyond]
     if unknown:
         yield f"{folder / unknown[0]} does not follow from grades and curves"
