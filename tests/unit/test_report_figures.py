@@ -220,6 +220,6 @@ def test_the_same_data_give_the_same_pictures(made, found, tmp_path):
 
 
 def test_names_behind_lines_keep_their_order_and_their_distance():
-    moved = _apart([0.1, 0.11, 0.12, 0.5], 0.1)
-    assert moved == pytest.approx([0.01, 0.11, 0.21, 0.5])
-    assert _apart([0.1, 0.9], 0.1) == [0.1, 0.9]
+    assert _apart([0.1, 0.11, 0.12, 0.5], 0.1, 0.0) == pytest.approx([0.01, 0.11, 0.21, 0.5])
+    assert _apart([0.1, 0.11, 0.12, 0.5], 0.1, 0.05) == pytest.approx([0.05, 0.15, 0.25, 0.5])
+    assert _apart([0.1, 0.9], 0.1, 0.0) == [0.1, 0.9]

@@ -59,7 +59,8 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     """
     low, high = axes.get_ylim()
     named = sorted(ends, key=lambda end: end[1])
-    for (x, _, text, colour), y in zip(named, _apart([end[1] for end in named], (high - low) * 0.062), strict=True):
+    gap = (high - low) * 0.062
+    for (x, _, text, colour), y in zip(named, _apart([end[1] for end in named], gap, low + gap / 3), strict=True):
         axes.annotate(
             text,
             (x, y),
@@ -73,8 +74,8 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
         )
 
 
-def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """Ascending heights moved so that none is nearer to the next than the gap; those that collide keep their mean."""
+def _apart(heights: Sequence[float], gap: float, floor: float) -> list[float]:
+    """Ascending heights moved so that none is nearer to the next than the gap, or below the floor; those that collide keep their mean."""
     stacks: list[list[float]] = []
     for height in heights:
         stacks.append([height])
@@ -83,7 +84,8 @@ def _apart(heights: Sequence[float], gap: float) -> list[float]:
             and _middle(stacks[-1]) - _middle(stacks[-2]) < gap * (len(stacks[-1]) + len(stacks[-2])) / 2
         ):
             stacks[-2:] = [stacks[-2] + stacks[-1]]
-    return [_middle(own) + gap * (i - (len(own) - 1) / 2) for own in stacks for i in range(len(own))]
+    apart = [_middle(own) + gap * (i - (len(own) - 1) / 2) for own in stacks for i in range(len(own))]
+    return [max(height, floor + i * gap) for i, height in enumerate(apart)]
 
 
 def _middle(heights: Sequence[float]) -> float:

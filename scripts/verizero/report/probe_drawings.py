@@ -72,8 +72,12 @@ def draw_bars(rows: Sequence[Row], confidence: float) -> Figure:
             axes.bar(at, found.estimate or 0.0, 0.86 * width, color=palette[row.key.template])
             if found.low is not None and found.high is not None:
                 axes.plot([at, at], [found.low, found.high], color=INK, lw=1.2, solid_capstyle="butt")
+            # a bar of no height has no colour: the dot has it
+            axes.plot([at], [found.estimate or 0.0], "o", color=palette[row.key.template], ms=5.5, mec=INK, mew=0.8)
         axes.set_xticks(range(len(models)), names, fontsize=8.5)
         axes.set_xlim(-0.6, len(models) - 0.4)
+        if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+            axes.set_ylabel("accuracy")
         axes.set_title(" · ".join(place))
         axes.grid(axis="x", visible=False)
     handles = [Patch(color=colour, label=name) for name, colour in palette.items()]

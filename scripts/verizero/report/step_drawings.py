@@ -32,9 +32,12 @@ def draw_accuracy(rows: Sequence[Texts], across: str, confidence: float, palette
         ends = []
         for optimizer, colour in palette.items():
             line = [row for row in own if row["optimizer"] == optimizer]
-            ends += _banded(axes, line, across, colour, optimizer)
+            draw = _banded if across == "checkpoint" else _barred  # not at the same x, bands would hide each other
+            ends += draw(axes, line, across, colour, optimizer)
         for row in own:
-            if row["checkpoint"] == "0":
+            if row["checkpoint"] == "0":  # once for all lines, above what they drew of it
+                if row["ci_low"]:
+                    axes.plot([0, 0], [float(row["ci_low"]), float(row["ci_high"])], color=BASE, lw=1.3, zorder=3)
                 axes.plot([0], [float(row["estimate"])], "o", color=BASE, ms=5, zorder=4)
         axes.set_title(f"{_title(place, places)}: accuracy")
         axes.set_xlabel("step" if across == "checkpoint" else "completion tokens sampled in training")
@@ -64,7 +67,7 @@ def draw_training_and_test(
         for place in places:
             title = _title(place, places)
             line = [row for row in tests if row["optimizer"] == optimizer and _place(row) == place]
-            ends[optimizer] += _banded(axes, line, "step", tones[title], title)
+            ends[optimizer] += _barred(axes, line, "step", tones[title], title)
         axes.set(title=f"{optimizer}: training and test", xlabel="step")
         _x_axis(axes)
     _share_limits(panels[0])
@@ -108,17 +111,27 @@ def draw_behaviours(rows: Sequence[Texts], palette: dict[str, str]) -> Figure:
 
 def _banded(axes: Axes, rows: Sequence[Texts], across: str, colour: str, name: str) -> list[End]:
     """The estimates of one line with the band of their intervals; where it ends."""
-    if not rows:
-        return []
-    x = [float(row[across]) for row in rows]
-    y = [float(row["estimate"]) for row in rows]
-    axes.plot(x, y, "o-", color=colour, lw=2, ms=4.5)
-    bounds = [
-        (at, float(row["ci_low"]), float(row["ci_high"])) for at, row in zip(x, rows, strict=True) if row["ci_low"]
-    ]
+    bounds = [(float(row[across]), float(row["ci_low"]), float(row["ci_high"])) for row in rows if row["ci_low"]]
     if bounds:
         places, low, high = zip(*bounds, strict=True)
         axes.fill_between(places, low, high, color=colour, alpha=0.1, lw=0)
+    return _line(axes, rows, across, colour, name, 2.0)
+
+
+def _barred(axes: Axes, rows: Sequence[Texts], across: str, colour: str, name: str) -> list[End]:
+    """The estimates of one line, each with its interval; where it ends."""
+    for row in rows:
+        if row["ci_low"]:
+            place = float(row[across])
+            axes.plot([place, place], [float(row["ci_low"]), float(row["ci_high"])], color=colour, lw=1.3, alpha=0.6)
+    return _line(axes, rows, across, colour, name, 1.3)
+
+
+def _line(axes: Axes, rows: Sequence[Texts], across: str, colour: str, name: str, width: float) -> list[End]:
+    if not rows:
+        return []
+    x, y = [float(row[across]) for row in rows], [float(row["estimate"]) for row in rows]
+    axes.plot(x, y, "o-", color=colour, lw=width, ms=4.5)
     return [(x[-1], y[-1], name, colour)]
 
 
