@@ -8,7 +8,7 @@ command; with it, it is shown as missing in the tables, the report and the ledge
 
 Beside the manifest come tables/{headline,main,paired,change,seeds,statuses,contamination}.{csv,md,tex}, figures/, report.html and ledger.json;
 where benchmark problems are flagged, tables/without_flagged.* too; and
-tables/behaviours.{csv,md,tex} with two figures where the study says `evaluation.behaviours: true` (docs/probes.md). That
+tables/behaviours.{csv,md,tex} with more figures where the study says `evaluation.behaviours: true` (docs/probes.md, docs/figures.md). That
 table reads the texts of samples and problems; where they are not on this machine, their numbers are left empty, and that is said.
 """
 
