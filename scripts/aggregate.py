@@ -9,7 +9,7 @@ command; with it, it is shown as missing in the tables, the report and the ledge
 Beside the manifest come tables/{headline,main,paired,change,seeds,statuses,contamination}.{csv,md,tex}, figures/, report.html and ledger.json;
 where benchmark problems are flagged, tables/without_flagged.* too; where the study's `published` names a paper's lines,
 tables/published.* (docs/published_values.md); and
-tables/behaviours.{csv,md,tex} with two figures where the study says `evaluation.behaviours: true` (docs/probes.md). That
+tables/behaviours.{csv,md,tex} with more figures where the study says `evaluation.behaviours: true` (docs/probes.md, docs/figures.md). That
 table reads the texts of samples and problems; where they are not on this machine, their numbers are left empty, and that is said.
 """
 
@@ -75,6 +75,7 @@ def main() -> None:
         rollouts_absent,
         contamination_data(found.overlaps),
         found.unread,
+        found.undrawn,
     )
     (job.staging / "report.html").write_text(page, encoding="utf-8")
     for sentence in warnings_of(inputs):
@@ -85,6 +86,8 @@ def main() -> None:
         job.warn(looked)
     for sentence in found.unread:
         job.warn(f"no behaviours of its texts: {sentence}")
+    for sentence in found.undrawn:
+        job.warn(sentence)
     job.publish(
         counts={
             "rows": len(found.rows),

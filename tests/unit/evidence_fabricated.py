@@ -18,7 +18,7 @@ from verizero.artifacts.rows import write_rows
 from verizero.artifacts.seeds import derive_seed
 from verizero.config.contamination import OverlapKind
 from verizero.config.spec import StudySpec, spec_text
-from verizero.config.study import Evaluation, Study
+from verizero.config.study import Evaluation, FigureName, Study
 from verizero.problems.overlap import Pair
 from verizero.problems.overlap_rows import counts_of, pair_rows, text_rows, write_lines
 from verizero.problems.problem import Problem
@@ -52,7 +52,10 @@ def spec_of(
     optimizers: Sequence[str] = ("grpo", "dr-grpo"),
     templates: Sequence[str] = ("plain",),
     behaviours: bool = False,
+    kept: Sequence[int] = (STEPS,),
+    figures: list[FigureName] | None = None,
 ) -> StudySpec:
+    """A study of one model and training set; with several `kept` steps, all of them are evaluated."""
     study = Study(
         question="Do GRPO and Dr. GRPO differ in accuracy, or in the length of wrong answers?",
         models=["tiny"],
@@ -60,10 +63,11 @@ def spec_of(
         templates=list(templates),
         optimizers=list(optimizers),
         seeds=list(seeds),
-        evaluation=Evaluation(suites=["toy"], behaviours=behaviours),
+        evaluation=Evaluation(suites=["toy"], behaviours=behaviours, checkpoints="all" if len(kept) > 1 else "last"),
+        figures=figures,
     )
     return StudySpec(
-        name="mini", study=study, kept_steps={name: [STEPS] for name in optimizers}, own_template={"toy": True}
+        name="mini", study=study, kept_steps={name: list(kept) for name in optimizers}, own_template={"toy": True}
     )
 
 
@@ -72,12 +76,16 @@ def fabricate(
     patch: pytest.MonkeyPatch,
     spec: StudySpec | None = None,
     skip: Callable[[str], bool] = lambda subject: False,
+    categories: bool = False,
 ) -> Fabricated:
-    """Make every artifact that `aggregate` reads; `skip` leaves a subject (and its run) out."""
+    """Make every artifact that `aggregate` reads; `skip` leaves a subject (and its run) out.
+
+    With `categories` the benchmarks' problems have a subject and a level.
+    """
     made = Fabricated(folder / "results", spec or spec_of())
     patch.setattr(sys, "argv", ["no-program"])
     for benchmark in sorted({member.split(".")[0] for member in MEMBERS}):
-        _dataset(made, benchmark)
+        _dataset(made, benchmark, categories)
     for train_set in made.spec.compared:
         _dataset(made, train_set)
         publish_overlap(made, train_set)
@@ -87,16 +95,19 @@ def fabricate(
     for cell in made.spec.cells:
         subject = cell.grades.split("/")[0]
         if not skip(subject):
-            _suite(made, subject, cell.optimizer, cell.template or "plain")
+            _suite(made, subject, 0.7 * int(cell.step) / STEPS, cell.template or "plain")
     return made
 
 
-def _dataset(made: Fabricated, name: str) -> None:
-    job = Job("dataset", name, {"name": name}, made.results / "datasets" / name / "manifest.json")
-    rows = [
+def _dataset(made: Fabricated, name: str, categories: bool = False) -> None:
+    spec = {"problems": {"fields": {"subject": "subject", "level": "level"}}} if categories else {"name": name}
+    job = Job("dataset", name, spec, made.results / "datasets" / name / "manifest.json")
+    rows: list[dict[str, Any]] = [
         {"id": f"{name}-{i:02}", "problem": f"A{i}B2=", "answers": [str(i + 2)], "kind": "math"}
         for i in range(PROBLEMS)
     ]
+    for i, row in enumerate(rows if categories else []):
+        row |= {"level": 1 + i % 4, "subject": ("Algebra", "Geometry", "Number Theory")[i % 3]}
     (job.staging / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     job.publish(
         counts={"problems": PROBLEMS}, unpinned=["problems sums-ood (someone/sums)"] if name == "sums-ood" else []
@@ -133,8 +144,11 @@ def _run(made: Fabricated, id: str, seed: int, optimizer: str) -> None:
     lines = []
     for step in range(1, STEPS + 1):
         wrong = 44 - 3 * step / STEPS * (1.4 if optimizer == "dr-grpo" else 1) + rng.normal(0, 0.8)
+        reward = 0.33 + 0.12 * step / STEPS + rng.normal(0, 0.02)
         metrics = {
-            "reward_mean": 0.33 + 0.12 * step / STEPS + rng.normal(0, 0.02),
+            "reward_mean": reward,
+            "pass_rate": reward,
+            "tokens": round(64 * (wrong - 3)),
             "length_incorrect_mean": wrong if step != 7 else None,
         }
         more = {"length_correct_mean": wrong - 7, "length_mean": wrong - 3, "truncated_share": 0.01}
@@ -150,12 +164,12 @@ def publish_run(made: Fabricated, id: str, seed: int, curve: Sequence[dict[str, 
     job.publish(seeds=[seed])
 
 
-def _suite(made: Fabricated, subject: str, optimizer: str | None, template: str) -> None:
+def _suite(made: Fabricated, subject: str, learnt: float, template: str) -> None:
     graded, samples = {}, {}
     for member, k in MEMBERS.items():
         benchmark, _, protocol = member.split(".")
         member = f"{benchmark}.{template}.{protocol}"
-        said, verdicts = _answers(subject, benchmark, optimizer, k)
+        said, verdicts = _answers(subject, benchmark, learnt, k)
         manifest = made.results / "datasets" / benchmark / "manifest.json"
         samples[member] = made.results / "samples" / subject / "toy" / member / "manifest.json"
         job = Job("samples", f"{subject}/toy/{member}", {"samples": k}, samples[member], {"benchmark": manifest})
@@ -175,9 +189,7 @@ def _suite(made: Fabricated, subject: str, optimizer: str | None, template: str)
     job.publish(parts=graded, unpinned=["problems sums-ood (someone/sums)"])
 
 
-def _answers(
-    subject: str, benchmark: str, optimizer: str | None, k: int
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _answers(subject: str, benchmark: str, learnt: float, k: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     ease = np.random.default_rng(derive_seed(0, benchmark)).normal(
         0.2 if benchmark == "sums-id" else -2.5, 1.5, PROBLEMS
     )
@@ -185,7 +197,7 @@ def _answers(
     said, verdicts = [], []
     for i in range(PROBLEMS):
         for j in range(k):
-            right = bool(rng.random() < 1 / (1 + np.exp(-ease[i] - (0.7 if optimizer else 0))))
+            right = bool(rng.random() < 1 / (1 + np.exp(-ease[i] - learnt)))
             tokens = int(36 + i / 2 + (0 if right else 6) + rng.integers(0, 5))
             finish = "length" if rng.random() < 0.03 else "stop"
             place = {"problem": f"{benchmark}-{i:02}", "sample": j}

@@ -21,11 +21,6 @@ from verizero.report.headline_table import headline_latex, headline_markdown, la
 SPEC = fabricated.spec_of()
 
 
-@pytest.fixture(autouse=True)
-def no_member_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verizero.evidence.headline.is_cut", lambda path: False)
-
-
 def _graded(optimizer, rate, seeds=(1, 2, 3), benchmark="sums-id", protocol="sampled", k=8, train_set="sums", step=60):
     """One group with so many right of 40 problems; the same problems are hard for all."""
     by_seed = {}

@@ -152,7 +152,10 @@ def test_every_file_is_listed_and_whole(whole: fabricated.Fabricated) -> None:
     listed = {entry.path for entry in manifest.files}
     figures = {
         f"figures/{name}.{ending}"
-        for name in ("overview", "reward", "length", "final_accuracy", "final_length_incorrect")
+        for name in (
+            *("overview", "reward", "length", "final_accuracy", "final_length_incorrect"),
+            *("training_and_test", "accuracy_by_tokens"),
+        )
         for ending in ("png", "svg", "csv")
     }
     tables = {
@@ -362,7 +365,7 @@ def test_report_is_one_well_formed_page_that_fetches_nothing(whole: fabricated.F
     assert page.stack == []
     assert all(source.startswith(("#", "data:image/png;base64,")) for source in page.sources)
     pictures = [base64.b64decode(source.split(",")[1]) for source in page.sources if source.startswith("data:")]
-    assert [picture[:4] for picture in pictures] == [b"\x89PNG"] * 5
+    assert [picture[:4] for picture in pictures] == [b"\x89PNG"] * 7
     assert len(text) < 5_000_000
 
 

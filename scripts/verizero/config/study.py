@@ -10,6 +10,24 @@ from verizero.config.contamination import Contamination
 from verizero.config.model import Count, GraderName, Name, Probability, Section, Text
 
 Percent = Annotated[int, Field(ge=1, le=100)]
+FigureName = Literal[
+    "overview",
+    "reward",
+    "length",
+    "objective",
+    "final_accuracy",
+    "final_length_incorrect",
+    "accuracy_by_step",
+    "training_and_test",
+    "accuracy_by_tokens",
+    "gains",
+    "solve_rates",
+    "rollout_behaviours",
+    "probe_accuracy",
+    "probe_pass_at_k",
+    "probe_rates",
+]
+"""What `docs/figures.md` describes; each may have several files (one a benchmark, one a recipe)."""
 
 
 class Evaluation(Section):
@@ -152,6 +170,8 @@ class Study(Section):
     """The columns of the headline table, in this order. By default each benchmark of the suites under the protocol with most samples."""
     published: list[PublishedLine] = []
     """Lines that are shown beside a paper's numbers, in this order: `tables/published.csv`."""
+    figures: list[FigureName] | None = None
+    """Which figures, in the order of the report. By default all that the study has data for."""
     confidence: Probability = 0.95
     """Of every interval."""
 
@@ -195,13 +215,13 @@ class Study(Section):
             f"sequential.primary compares {sides[0]} with {sides[1]}, which are neither two `optimizers` nor two `train_sets` of the study"
         )
 
-    @field_validator("models", "train_sets", "templates", "optimizers", "seeds")
+    @field_validator("models", "train_sets", "templates", "optimizers", "seeds", "figures")
     @classmethod
-    def distinct(cls, values: list[object]) -> list[object]:
+    def distinct(cls, values: list[object] | None) -> list[object] | None:
         """Twice the same seed would count one run as two."""
-        twice = [value for value in values if values.count(value) > 1]
+        twice = [value for value in values or () if (values or []).count(value) > 1]
         if twice:
-            raise ValueError(f"{twice[0]} is listed {values.count(twice[0])} times; list each once")
+            raise ValueError(f"{twice[0]} is listed {(values or []).count(twice[0])} times; list each once")
         return values
 
 

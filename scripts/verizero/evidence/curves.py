@@ -17,7 +17,10 @@ from verizero.config.spec import PlannedRun, StudySpec
 from verizero.evidence.reading import run_path
 
 Array = NDArray[np.float64]
-CURVES = ("reward_mean", "length_mean", "length_correct_mean", "length_incorrect_mean", "truncated_share")
+CURVES = (
+    *("reward_mean", "pass_rate", "tokens"),
+    *("length_mean", "length_correct_mean", "length_incorrect_mean", "truncated_share"),
+)
 MEASURED_NOW_AND_THEN = "validation_accuracy"
 OF_THE_OBJECTIVE = {
     MEASURED_NOW_AND_THEN: "Share of right answers in validation",

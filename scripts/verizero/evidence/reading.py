@@ -143,8 +143,8 @@ def graded_samples(grades: Path) -> Path | None:
 
 
 def is_cut(grades: Path) -> bool:
-    """Whether a member's grades are of samples that were cut at a shorter limit."""
-    return read_manifest(grades).spec.get("cut_tokens") is not None
+    """Whether a member's grades are here and are of samples that were cut at a shorter limit."""
+    return grades.is_file() and read_manifest(grades).spec.get("cut_tokens") is not None
 
 
 def samples_of(grades: Path) -> Path | None:

@@ -15,6 +15,10 @@ from verizero.evidence.curves import OF_THE_OBJECTIVE, Curve, curve_rows
 
 Curves = Mapping[str, Sequence[Curve]]
 LENGTHS = ("length_correct_mean", "length_incorrect_mean")
+OfItsRows = Literal[
+    "accuracy_by_step", "training_and_test", "accuracy_by_tokens", "gains", "solve_rates", "rollout_behaviours"
+]
+Kind = Literal["overview", "reward", "length", "objective", "final", "bars", "pass_at_k", "rates"] | OfItsRows
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,20 @@ class PlannedFigure:
         curves: what it shows over training, metric -> one curve a run.
         shown: the rows of the main table that it shows.
         title: above the dots of a `final` figure.
+        data: of a figure that is drawn from nothing but its own CSV rows.
     """
 
     name: str
-    kind: Literal["overview", "reward", "length", "objective", "final", "pass_at_k", "rates"]
+    kind: Kind
     curves: Curves
     shown: Sequence[Row]
     title: str = ""
+    data: Sequence[dict[str, str]] = ()
+
+    @property
+    def chosen_as(self) -> str:
+        """What a study's `figures` calls it: its name without the recipe or the benchmark that it is about."""
+        return self.name.partition(".")[0]
 
     def rows(self) -> list[dict[str, str]]:
         """Its data: column -> text, one row a dot, or one a run and step (before smoothing)."""
@@ -44,8 +55,10 @@ class PlannedFigure:
                 return curve_rows({metric: self.curves[metric] for metric in (*LENGTHS, "truncated_share")})
             case "objective":
                 return curve_rows(self.curves)
-            case _:
+            case "overview" | "final" | "bars" | "pass_at_k" | "rates":
                 return dot_rows(self.shown)
+            case _:
+                return list(self.data)
 
 
 def planned_figures(spec: StudySpec, curves: Curves, rows: Sequence[Row]) -> list[PlannedFigure]:
@@ -53,11 +66,9 @@ def planned_figures(spec: StudySpec, curves: Curves, rows: Sequence[Row]) -> lis
 
     A study with several models, training sets or templates gets one set of figures for each; `overview` shows the first.
     """
-    places = list(dict.fromkeys(_place(run) for run in spec.runs))
     figures = []
-    for i, place in enumerate(places):
-        ending = "" if len(places) == 1 else "." + ".".join(place)
-        own = {metric: [curve for curve in found if _place(curve.run) == place] for metric, found in curves.items()}
+    for i, (place, ending) in enumerate(endings(spec).items()):
+        own = runs_of(curves, place)
         final = final_rows(rows, place)
         if i == 0:
             figures.append(PlannedFigure("overview", "overview", own, _estimated(final, "avg@")))
@@ -75,6 +86,17 @@ def planned_figures(spec: StudySpec, curves: Curves, rows: Sequence[Row]) -> lis
             if shown := _estimated(final, metric):
                 figures.append(PlannedFigure(f"final_{name}{ending}", "final", own, shown, title))
     return figures
+
+
+def endings(spec: StudySpec) -> dict[tuple[str, str, str], str]:
+    """Each model, training set and template that is trained, and how the names of its figures end: nothing where there is one alone."""
+    places = list(dict.fromkeys(_place(run) for run in spec.runs))
+    return {place: "" if len(places) == 1 else "." + ".".join(place) for place in places}
+
+
+def runs_of(curves: Curves, place: tuple[str, str, str]) -> Curves:
+    """The curves of one place's runs."""
+    return {metric: [curve for curve in found if _place(curve.run) == place] for metric, found in curves.items()}
 
 
 def figure_csv(rows: Sequence[dict[str, str]]) -> str:

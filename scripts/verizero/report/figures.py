@@ -12,10 +12,13 @@ from matplotlib.figure import Figure
 
 from verizero.config.spec import StudySpec
 from verizero.evidence.cells import Row
-from verizero.evidence.curves import OF_THE_OBJECTIVE, Curve, mean_curve, running_mean, window_of
+from verizero.evidence.curves import OF_THE_OBJECTIVE, window_of
 from verizero.report.figure_data import LENGTHS, Curves, PlannedFigure
+from verizero.report.lines import draw_lines
 from verizero.report.plotting import BASE, INK, colours, label_ends, new_figure, save
-from verizero.report.probe_drawings import draw_pass_at_k, draw_rates
+from verizero.report.probe_drawings import draw_bars, draw_pass_at_k, draw_rates
+from verizero.report.problem_drawings import draw_gains, draw_solve_rates
+from verizero.report.step_drawings import draw_accuracy, draw_behaviours, draw_training_and_test
 from verizero.report.table import percent
 
 MAX_ROWS = 36
@@ -37,10 +40,24 @@ def draw_all(spec: StudySpec, figures: Sequence[PlannedFigure], folder: Path) ->
                 drawn = _objective(one.curves, palette)
             case "final":
                 drawn = _final(one, spec.confidence, palette)
+            case "bars":
+                drawn = draw_bars(one.shown, spec.confidence)
             case "pass_at_k":
                 drawn = draw_pass_at_k(one.shown, spec.confidence)
             case "rates":
                 drawn = draw_rates(one.shown, spec.confidence)
+            case "accuracy_by_step":
+                drawn = draw_accuracy(one.data, "checkpoint", spec.confidence, palette)
+            case "accuracy_by_tokens":
+                drawn = draw_accuracy(one.data, "tokens", spec.confidence, palette)
+            case "training_and_test":
+                drawn = draw_training_and_test(one.data, one.curves["pass_rate"], spec.confidence, palette)
+            case "rollout_behaviours":
+                drawn = draw_behaviours(one.data, palette)
+            case "gains":
+                drawn = draw_gains(one.data, spec.confidence, palette)
+            case "solve_rates":
+                drawn = draw_solve_rates(one.data)
         save(drawn, folder, one.name, one.rows())
 
 
@@ -49,7 +66,7 @@ def _overview(spec: StudySpec, one: PlannedFigure, palette: dict[str, str]) -> F
     seeds = sorted({run.seed for run in spec.runs})
     figure = new_figure(13.2, max(4.3, 1.9 + 0.28 * len(shown)))
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.05))
-    _lines(left, curves.get("reward_mean", ()), palette)
+    draw_lines(left, curves.get("reward_mean", ()), palette)
     left.set_title("Training reward")
     left.set_xlabel("step")
     _both_lengths(middle, curves, palette)
@@ -73,7 +90,7 @@ def _overview(spec: StudySpec, one: PlannedFigure, palette: dict[str, str]) -> F
 def _reward(curves: Curves, palette: dict[str, str]) -> Figure:
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
-    _lines(axes, curves["reward_mean"], palette)
+    draw_lines(axes, curves["reward_mean"], palette)
     axes.set(title="Mean reward of a step's completions", xlabel="step")
     return figure
 
@@ -86,7 +103,7 @@ def _lengths(curves: Curves, palette: dict[str, str]) -> Figure:
         if metric == "truncated_share":
             highest = max((float(np.nanmax(curve.values, initial=0.0)) for curve in curves[metric]), default=0.0)
             axes.set_ylim(0, max(0.02, 1.1 * highest))
-        _lines(axes, curves[metric], palette)
+        draw_lines(axes, curves[metric], palette)
         axes.set(title=title, xlabel="step")
     return figure
 
@@ -97,7 +114,7 @@ def _objective(curves: Curves, palette: dict[str, str]) -> Figure:
     figure = new_figure(max(6.4, 3.8 * columns), 3.6 * rows)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes, (metric, found) in zip(panels, curves.items(), strict=False):
-        _lines(axes, found, palette)
+        draw_lines(axes, found, palette)
         axes.set(title=OF_THE_OBJECTIVE[metric], xlabel="step")
     for axes in panels[len(curves) :]:
         axes.set_axis_off()
@@ -112,41 +129,9 @@ def _final(one: PlannedFigure, confidence: float, palette: dict[str, str]) -> Fi
     return figure
 
 
-def _lines(
-    axes: Axes, curves: Sequence[Curve], palette: dict[str, str], style: str = "-", ending: str = ""
-) -> list[tuple[float, float, str, str]]:
-    """Each optimizer's mean over seeds, and each seed thin; where the lines end."""
-    ends = []
-    for optimizer, colour in palette.items():
-        own = [curve for curve in curves if curve.run.optimizer == optimizer and not curve.empty]
-        if not own:
-            continue
-        for curve in own:
-            axes.plot(
-                curve.steps,
-                running_mean(curve.values, window_of(len(curve.steps))),
-                color=colour,
-                lw=0.8,
-                alpha=0.38,
-                ls=style,
-            )
-        steps, mean = mean_curve(own)
-        if not len(steps) or np.isnan(mean).all():
-            continue
-        smooth = running_mean(mean, window_of(len(steps)))
-        axes.plot(steps, smooth, color=colour, lw=2.3, ls=style)
-        there = ~np.isnan(smooth)  # a name behind a line that ends early stands at its end, inside the panel
-        ends.append((float(steps[there][-1]), float(smooth[there][-1]), f"{optimizer}{ending}", colour))
-    if not ends:
-        axes.text(0.5, 0.5, "no run has values", transform=axes.transAxes, ha="center", color=BASE)
-    if not ending:
-        label_ends(axes, ends)
-    return ends
-
-
 def _both_lengths(axes: Axes, curves: Curves, palette: dict[str, str]) -> None:
-    ends = _lines(axes, curves.get(LENGTHS[0], ()), palette, "--", " correct") + _lines(
-        axes, curves.get(LENGTHS[1], ()), palette, "-", " incorrect"
+    ends = draw_lines(axes, curves.get(LENGTHS[0], ()), palette, "--", " correct", named=False) + draw_lines(
+        axes, curves.get(LENGTHS[1], ()), palette, "-", " incorrect", named=False
     )
     label_ends(axes, ends)
 

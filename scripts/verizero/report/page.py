@@ -21,7 +21,7 @@ from verizero.report.table import NUMBERS, Table
 
 PAGE, PARTS = "page.html.jinja", ("contamination.html.jinja", "rollouts.html.jinja")
 """Named here so that the code digest covers them."""
-MAX_ROWS, MAX_FIGURES, MAX_ENTRIES = 400, 12, 600
+MAX_ROWS, MAX_FIGURES, MAX_ENTRIES = 400, 24, 600
 METHODS = (
     "estimate: mean over seeds of each seed's mean over problems; pass@k is the unbiased estimate of Chen et al. "
     "2021. ci_low, ci_high: one checkpoint, Student's t over problems; several seeds, two-way over seeds and "
@@ -57,6 +57,7 @@ def report_html(
     rollouts_absent: Sequence[str] = (),
     contamination: Mapping[str, Any] | None = None,
     unread: Sequence[str] = (),
+    undrawn: Sequence[str] = (),
 ) -> str:
     """The page's text.
 
@@ -66,6 +67,7 @@ def report_html(
         rollouts, rollouts_absent: from `rollout_browser.browse_rollouts`.
         contamination: from `contamination_section.contamination_data`.
         unread: members whose texts the table of behaviours was made without.
+        undrawn: why a figure that could be expected is not there.
     """
     entries = [{"id": run["id"], "state": run["state"], "sha": run["manifest_sha256"]} for run in ledger["runs"]]
     entries += [
@@ -92,6 +94,7 @@ def report_html(
                 for path in figures[:MAX_FIGURES]
             ],
             figures_left_out=max(0, len(figures) - MAX_FIGURES),
+            undrawn=undrawn,
             tables=[_shown(table) for table in tables if table.rows],
             methods=METHODS,
             behaviours=BEHAVIOURS if any(table.name == "behaviours" for table in tables) else "",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from verizero.evidence.cells import Row
 from verizero.evidence.reading import Key
-from verizero.report.plotting import BASE, INK, colours, new_figure
+from verizero.report.plotting import BASE, INK, colours, new_figure, note, panels_of, size_of
 from verizero.report.probe_figures import RATES, tries_of
 from verizero.report.table import percent
 
-MAX_PANELS, MAX_LINES = 6, 40
+MAX_PANELS, MAX_BAR_PANELS, MAX_LINES = 6, 9, 40
 
 
 def draw_pass_at_k(rows: Sequence[Row], confidence: float) -> Figure:
@@ -51,6 +53,37 @@ def draw_pass_at_k(rows: Sequence[Row], confidence: float) -> Figure:
     shown = [name for name in palette if name in lines]
     handles = [lines[name] for name in shown]
     figure.legend(handles, shown, loc="outside lower left", ncols=3, frameon=False, fontsize=8.5)
+    return figure
+
+
+def draw_bars(rows: Sequence[Row], confidence: float) -> Figure:
+    """A panel for each benchmark and protocol, a group of bars for each model, a bar for each template."""
+    places = list(dict.fromkeys(_place(row) for row in rows))
+    shown = places[:MAX_BAR_PANELS]
+    models = list(dict.fromkeys(row.key.model for row in rows))
+    palette = colours([row.key.template for row in rows])
+    templates, width = list(palette), 0.8 / len(palette)
+    names = [textwrap.fill(name, max(8, 36 // len(models))) for name in models]  # breaks at hyphens
+    figure = new_figure(size_of(len(shown))[0], 1 + 2.9 * -(-len(shown) // 3))
+    for axes, place in zip(panels_of(figure, len(shown), sharey=True), shown, strict=True):
+        for row in (row for row in rows if _place(row) == place):
+            found = row.estimate
+            at = models.index(row.key.model) + (templates.index(row.key.template) - (len(templates) - 1) / 2) * width
+            axes.bar(at, found.estimate or 0.0, 0.86 * width, color=palette[row.key.template])
+            if found.low is not None and found.high is not None:
+                axes.plot([at, at], [found.low, found.high], color=INK, lw=1.2, solid_capstyle="butt")
+            # a bar of no height has no colour: the dot has it
+            axes.plot([at], [found.estimate or 0.0], "o", color=palette[row.key.template], ms=5.5, mec=INK, mew=0.8)
+        axes.set_xticks(range(len(models)), names, fontsize=8.5)
+        axes.set_xlim(-0.6, len(models) - 0.4)
+        if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+            axes.set_ylabel("accuracy")
+        axes.set_title(" · ".join(place))
+        axes.grid(axis="x", visible=False)
+    handles = [Patch(color=colour, label=name) for name, colour in palette.items()]
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(6, len(handles)), frameon=False, fontsize=8.5)
+    more = f" {len(places) - MAX_BAR_PANELS} more panels are in the data." if len(places) > MAX_BAR_PANELS else ""
+    note(figure, f"Accuracy of base models by template, with {percent(confidence)} intervals.{more}")
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from verizero.config.expansion import time_of
@@ -27,6 +28,24 @@ def probe_figures(rows: Sequence[Row], behaviours: Sequence[Row]) -> list[Planne
     if rates:
         found.append(PlannedFigure("probe_rates", "rates", {}, rates))
     return found
+
+
+def template_figures(rows: Sequence[Row]) -> list[PlannedFigure]:
+    """The accuracy of base models by template, where a benchmark has several templates or models under one protocol.
+
+    Args:
+        rows: of the main table.
+    """
+    best: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = row.key
+        if not key.optimizer and row.metric.startswith("avg@") and row.estimate.estimate is not None:
+            place = (key.benchmark, key.protocol, key.model, key.template)
+            if place not in best or metric_k(row.metric) > metric_k(best[place].metric):
+                best[place] = row
+    numbers = Counter(place[:2] for place in best)
+    shown = [row for place, row in best.items() if numbers[place[:2]] > 1]
+    return [PlannedFigure("probe_accuracy", "bars", {}, shown)] if shown else []
 
 
 def tries_of(row: Row) -> int:

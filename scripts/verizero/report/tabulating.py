@@ -25,12 +25,12 @@ from verizero.evidence.reading import Group, MemberGrades, groups_of
 from verizero.evidence.rollout_behaviours import rollout_rows
 from verizero.report.answer import answer, look_sentence
 from verizero.report.contamination_tables import contamination_table, sentences, without_flagged_table
-from verizero.report.figure_data import PlannedFigure, figure_csv, planned_figures
+from verizero.report.figure_data import PlannedFigure, figure_csv
 from verizero.report.headline_table import headline_markdown, headline_texts
 from verizero.report.ledger import ledger
 from verizero.report.methods import methods_text
-from verizero.report.probe_figures import probe_figures
 from verizero.report.published_table import published_table
+from verizero.report.study_figures import study_figures
 from verizero.report.summary import findings, reading_rule
 from verizero.report.table import Table
 from verizero.report.tables import (
@@ -63,6 +63,7 @@ class Tabulation:
         ledger: every planned run and suite with its state.
         overlaps: what each training set shares with the benchmarks.
         unread: members whose texts are not on this machine, in sentences: what is said of behaviours is without them.
+        undrawn: figures that could be expected and are not there, in sentences.
     """
 
     spec: StudySpec
@@ -79,6 +80,7 @@ class Tabulation:
     ledger: dict[str, Any]
     overlaps: Sequence[Overlap] = ()
     unread: Sequence[str] = ()
+    undrawn: Sequence[str] = ()
 
     def table_texts(self) -> dict[str, str]:
         """The tables' files: path below the study's folder -> content."""
@@ -140,12 +142,11 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
     if flagged := flagged_problems(overlaps):
         without = rows_without_flagged(graded, flagged, spec.confidence)
         tables.append(without_flagged_table(without, spec.confidence))
-    figures = planned_figures(spec, curves, rows)
     unread: list[str] = []
+    behaviours, rollouts = None, None
     if spec.study.evaluation.behaviours:
         behaviours, unread = behaviour_rows(graded, results, spec.confidence)
         tables.append(behaviour_table(behaviours, spec.confidence))
-        figures += probe_figures(rows, behaviours)
         rollouts, rollouts_unread = rollout_rows(spec, results)
         unread += rollouts_unread
         if rollouts is not None:
@@ -153,6 +154,7 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
     small = headline(spec, graded, rows, changes)
     if spec.published:
         tables.append(published_table(published_rows(spec, graded, rows, small), spec.confidence))
+    figures, undrawn = study_figures(spec, results, graded, curves, rows, small.columns, behaviours, rollouts)
     every = [one for own in pairs.values() for one in own]
     return Tabulation(
         spec,
@@ -169,4 +171,5 @@ def tabulate(spec: StudySpec, results: Path) -> Tabulation:
         ledger(spec, results),
         overlaps,
         unread,
+        undrawn,
     )

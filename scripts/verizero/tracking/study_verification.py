@@ -23,8 +23,10 @@ from verizero.tracking.verification import Verification, at, other_version, own
 NEW = ("tables/headline.", "tables/methods.", "tables/paired_", "tables/checkpoints.", "figures/")
 """What studies of earlier versions did not have; such a study may lack it, and no other file that the present version gives."""
 AGGREGATE = Path(__file__).parents[2] / "aggregate.py"
-OF_TEXTS = ("tables/behaviours.", "tables/rollout_behaviours.", "figures/probe_rates.")
-"""Files that need the texts of samples and problems, which a study need not publish."""
+OF_TEXTS = ("tables/behaviours.", "tables/rollout_behaviours.", "figures/probe_rates.", "figures/rollout_behaviours")
+"""Files that need the texts of samples and problems, which a study need not publish: their rows are there as far as the texts are."""
+WHOLE_OR_NOT = "figures/gains"
+"""Files that need a benchmark's problems: with them all rows are there, without them the file is not."""
 
 
 @dataclass
@@ -188,5 +190,10 @@ def _texts(study: Artifact, found: StudyVerification) -> Iterator[str]:
             found.tally.cells += cells_of(published)
         elif path.endswith(".csv"):
             found.tally.figures += 1
-    if unknown := sorted(path for path in listed - set(again) if path.endswith((".csv", ".md", ".tex", ".json"))):
+    unknown = sorted(path for path in listed - set(again) if path.endswith((".csv", ".md", ".tex", ".json")))
+    if found_again.unread or found_again.undrawn:
+        beyond = [path for path in unknown if path.startswith((*OF_TEXTS, WHOLE_OR_NOT))]
+        found.tally.unread += len(beyond)
+        unknown = [path for path in unknown if path not in beyond]
+    if unknown:
         yield f"{folder / unknown[0]} does not follow from grades and curves"

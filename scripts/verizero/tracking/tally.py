@@ -72,7 +72,7 @@ class Tally:
             )
         if self.unread:
             said.append(
-                f"           {self.unread} files of behaviours were in part only, because texts that they need are not here"
+                f"           {self.unread} files of behaviours or gains were in part only, or not at all: texts that they need are not here"
             )
         if self.since:
             said.append(
