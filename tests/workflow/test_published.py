@@ -233,6 +233,18 @@ def test_a_verdict_that_the_grader_does_not_give_is_named_with_its_sample(forged
     assert not (forged / "published" / NAME).exists()
 
 
+def test_answers_that_were_called_the_same_and_are_not_are_named(tmp_path: Path) -> None:
+    def other_classes(problems: list[str], verdicts: list[grading.Verdict], pool: object) -> list[int | None]:
+        return [0 if verdict.correct else None if verdict.extracted is None else 7 for verdict in verdicts]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grading, "answer_classes", other_classes)
+        results = make(tmp_path / "checkout").root / "results"
+    sentence = verify_study(results, NAME).links.broken
+    assert sentence is not None
+    assert "grades.jsonl.gz: sample " in sentence and "`answer_class` is 7, the present grader says 1" in sentence
+
+
 def other_grader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regrading, "code_digest", lambda program: "f" * 64)
 
@@ -269,16 +281,26 @@ def test_a_table_that_a_later_version_adds_is_told_and_is_nothing_broken(
     finished: Checkout, monkeypatch: pytest.MonkeyPatch, same: bool
 ) -> None:
     tables = Tabulation.texts
-    monkeypatch.setattr(Tabulation, "texts", lambda own: {**tables(own), "tables/new.csv": "a\n"})
+    monkeypatch.setattr(Tabulation, "texts", lambda own: {**tables(own), "tables/paired_new.csv": "a\n"})
     record = finished.root / "results" / "studies" / NAME / "record.json"
     code = json.loads(record.read_text(encoding="utf-8"))["code_sha256"]
     monkeypatch.setattr(study_verification, "code_digest", lambda program: code if same else "1" * 64)
     found = verify_study(finished.root / "results", NAME)
     if same:
-        assert "lists no tables/new.csv, which its grades and curves give" in found.text()
-    else:
-        assert found.exit_code == 0, found.text()
-        assert "the present one gives more files: tables/new.csv" in found.text()
+        assert "lists no tables/paired_new.csv, which its grades and curves give" in found.text()
+        return
+    assert found.exit_code == 0, found.text()
+    assert "the present one gives more files: tables/paired_new.csv" in found.text()
+    # what lies there without being listed is no file that is lacking
+    stray = finished.root / "results" / "studies" / NAME / "tables" / "paired_new.csv"
+    stray.write_text("a\n", encoding="utf-8")
+    try:
+        assert "lists no tables/paired_new.csv" in verify_study(finished.root / "results", NAME).text()
+    finally:
+        stray.unlink()
+    # and what studies have had for long is not tolerated to be away
+    monkeypatch.setattr(Tabulation, "texts", lambda own: {**tables(own), "tables/change_new.csv": "a\n"})
+    assert "lists no tables/change_new.csv" in verify_study(finished.root / "results", NAME).text()
 
 
 def test_the_first_cell_that_differs_is_named() -> None:
