@@ -147,6 +147,20 @@ def test_the_same_inputs_give_the_same_manifest_in_another_folder(whole: fabrica
     assert sha256_file(moved / "studies" / "mini" / "manifest.json") == sha256_file(_study(whole, "manifest.json"))
 
 
+def test_a_seed_more_without_a_design_is_a_second_look_and_the_page_says_so(
+    whole: fabricated.Fabricated, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(whole.results, results, ignore=shutil.ignore_patterns("studies"))
+    for seeds in ((1, 2), (1, 2, 3)):
+        done = _aggregate(fabricated.Fabricated(results, fabricated.spec_of(seeds=seeds)), results=results)
+        assert done.returncode == 0, done.stderr
+    folder = results / "studies" / "mini"
+    assert len((folder / "looks.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+    sentence = "looked at 2 times, with seeds 1,2 then 1,2,3, and no sequential design was declared"
+    assert sentence in (folder / "report.html").read_text(encoding="utf-8") and sentence in done.stderr
+
+
 def test_every_file_is_listed_and_whole(whole: fabricated.Fabricated) -> None:
     manifest = read_manifest(_study(whole, "manifest.json"))
     listed = {entry.path for entry in manifest.files}
@@ -163,7 +177,7 @@ def test_every_file_is_listed_and_whole(whole: fabricated.Fabricated) -> None:
         for name in ("headline", "main", "paired", "change", "seeds", "statuses", "contamination")
         for ending in ("csv", "md", "tex")
     }
-    assert listed == figures | tables | {"tables/methods.md", "report.html", "ledger.json"}
+    assert listed == figures | tables | {"tables/methods.md", "looks.jsonl", "report.html", "ledger.json"}
     assert broken_files(_study(whole, "manifest.json")) == []
 
 
