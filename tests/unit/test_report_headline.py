@@ -91,7 +91,7 @@ def test_where_nothing_is_resolved_the_answer_says_what_could_have_been_seen() -
     assert said[1].startswith("No difference between grpo and dr-grpo is resolved; one of ")
     # Holm asks 0.05 of the only comparison of accuracies
     [pair] = [one for one in pairs_along(graded[1:], "optimizer", 0.95) if one.metric == "avg@8"]
-    assert pair.mde is not None and f"one of {100 * pair.mde:.1f} points or more would be resolved" in said[1]
+    assert pair.mde is not None and f"one of {100 * pair.mde:.1f} points or more (sums-id) would be resolved" in said[1]
     # and half of it of each of the two changes
     sizes = [one.detectable(0.025) for one in changes_from_base(graded, 0.95) if one.metric == "avg@8"]
     assert f"{100 * max(size or 0 for size in sizes):.1f} points" in said[0]
@@ -184,3 +184,15 @@ def test_of_two_suites_the_one_with_more_samples_is_shown() -> None:
     found, _ = _made([few, other])
     [entry] = found.lines[0].entries
     assert entry is not None and entry.row.metric == "avg@32"
+
+
+def test_a_benchmark_on_which_no_difference_could_be_resolved_is_named() -> None:
+    graded = [_graded("", 0.5), _graded("", 0.5, benchmark="sums-ood", k=1)]
+    graded += [_graded("grpo", 0.5), _graded("dr-grpo", 0.5)]
+    for optimizer, rates in (("grpo", (0.05, 0.95)), ("dr-grpo", (0.9, 0.1))):  # two seeds that are opposites
+        group, _ = _graded(optimizer, 0.5, seeds=(1, 2), benchmark="sums-ood", k=1)
+        members = {seed: _graded("grpo", rate, seeds=(1,), k=1)[1][1] for seed, rate in zip((1, 2), rates, strict=True)}
+        graded.append((group, members))
+    _, said = _made(graded)
+    assert said[1].startswith("No difference between grpo and dr-grpo is resolved; one of ")
+    assert said[1].endswith("; on sums-ood none could be.")

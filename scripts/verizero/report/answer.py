@@ -165,9 +165,13 @@ def _level(differences: Sequence[Difference], confidence: float) -> float:
 def _could_see(differences: Sequence[Difference], level: float) -> str:
     """The smallest effects that would have been resolved, on the benchmark that tells most and on the one that tells least."""
     sizes = sorted((size, one.left.benchmark) for one in differences if (size := one.detectable(level)))
+    known, blind = [one for one in sizes if one[0] <= 1], [name for size, name in sizes if size > 1]
     if not sizes:
         return ""
-    (least, precise), (most, coarse) = sizes[0], sizes[-1]
+    if not known:
+        return "; with so few seeds none could be"
+    (least, precise), (most, coarse) = known[0], known[-1]
+    rest = f"; on {', '.join(dict.fromkeys(blind))} none could be" if blind else ""
     if precise == coarse:
-        return f"; one of {points(most)} points or more would be resolved in 80 % of such studies"
-    return f"; to be resolved in 80 % of such studies, one must be {points(least)} points ({precise}) to {points(most)} points ({coarse}) or more"
+        return f"; one of {points(most)} points or more ({coarse}) would be resolved in 80 % of such studies{rest}"
+    return f"; to be resolved in 80 % of such studies, one must be {points(least)} points ({precise}) to {points(most)} points ({coarse}) or more{rest}"

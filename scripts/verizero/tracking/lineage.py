@@ -115,6 +115,10 @@ class Artifact:
                 return self.at("samples", *here[1:])
             case (("samples" | "grades"), "benchmark"):
                 return self.at("datasets", _benchmark(self, spec))
+            case "dataset", _ if "/" in name:  # chosen by what a subject could do: <subject>/<suite>
+                return self.at("grades", *name.split("/"))
+            case "dataset", _ if "." in name:  # chosen by what a run learned; no set's name has a point
+                return self.at("runs", name)
             case "dataset" | "suite-samples" | "suite-grades", _:
                 return self.at("datasets", last)
         raise UserError(f"{self.path}: nothing says where its input `{name}` lies")
