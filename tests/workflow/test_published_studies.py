@@ -36,6 +36,8 @@ def page(study: str) -> str:
 
 TABLES = re.compile(r"tables were computed again by\s+version `([0-9a-f]{40})`")
 
+LOST = re.compile(r"would make `datasets/([\w-]+)` again and what follows from it")
+
 
 @pytest.fixture
 def computed_by(study: str, tmp_path: Path) -> Checkout:
@@ -106,7 +108,9 @@ def test_a_restored_clone_of_its_version_has_nothing_to_do(computed_by: Checkout
     done = computed_by.program("scripts/restore.py", "--study", study)
     later = {f"studies/{study}", f"studies/{study}/tracking"} if TABLES.search(page(study)) else set()
     assert done.returncode == (1 if later else 0), done.stdout + done.stderr
-    assert computed_by.planned("--config", f"study={study}") == later
+    lost = LOST.findall(page(study))
+    planned = computed_by.planned("--config", f"study={study}")
+    assert later <= planned and all(one in later or any(name in one for name in lost) for one in planned), planned
 
 
 @pytest.mark.parametrize("study", [study for study in STUDIES if TABLES.search(page(study))])
