@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Checkout, copy_tracked, real_job_python
+from checkout import ROOT, Checkout, copy_tracked, real_job_python, tracked
+
+from verizero.artifacts.code import code_digest
 
 STUDY = """\
 question: Does a fresh clone compute what it needs?
@@ -34,6 +37,15 @@ suites:
     dtype: bfloat16
     members: [{benchmark: aime24, protocol: sampled-brief, samples: 2}]
 """
+
+
+@pytest.mark.parametrize("record", tracked("results/models/*/record.json"))
+def test_the_record_of_a_tracked_model_is_of_the_present_code(record: str) -> None:
+    stated = json.loads((ROOT / record).read_text(encoding="utf-8"))["code_sha256"]
+    name = Path(record).parent.name
+    assert stated == code_digest(ROOT / "scripts" / "prepare_model.py"), (
+        f"a clone would not know where {name} comes from; prepare it again and commit its record.json"
+    )
 
 
 @pytest.mark.data
