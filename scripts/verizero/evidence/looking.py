@@ -42,7 +42,9 @@ def looks_so_far(folder: Path, spec: StudySpec, graded: Sequence[Graded]) -> lis
         folder: that of the study's manifest, with what an earlier aggregation left there.
     """
     file = folder / FILE
-    looks = [Looked(tuple(row["seeds"]), row["design"]) for row in read_rows(file)] if file.is_file() else []
+    looks = (
+        [Looked(tuple(row.get("seeds", ())), row.get("design")) for row in read_rows(file)] if file.is_file() else []
+    )
     there = {seed for _, by_seed in graded for seed in by_seed if seed is not None}
     seeds = tuple(seed for seed in spec.study.seeds if seed in there)
     design = spec.study.sequential.model_dump(mode="json") if spec.study.sequential else None
