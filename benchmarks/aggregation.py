@@ -1,7 +1,7 @@
 """How long `aggregate` takes, and how much memory, for a million graded samples of 100 checkpoints, 6 benchmarks and 5 seeds.
 
-    .venv/jobs/bin/python benchmarks/aggregation.py --folder /tmp/aggregation
-    .venv/jobs/bin/python benchmarks/aggregation.py --folder /tmp/aggregation --checkpoints 10 --problems 20      a quick look
+    .venv/jobs/bin/python benchmarks/aggregation.py --folder FOLDER
+    .venv/jobs/bin/python benchmarks/aggregation.py --folder FOLDER --checkpoints 10 --problems 20      a quick look
 
 It makes a study of one optimizer whose verdicts are drawn at random (once; a folder that is there is used again), runs
 `scripts/aggregate.py` on it in a process of its own, and prints wall time, peak memory and the sizes of the report and the tables. Samples are drawn for base

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from verizero.evidence.comparisons import NOUNS, Axis, Difference, family
 from verizero.evidence.headline import Column, Headline, Line
-from verizero.evidence.looks import Look, Looks
+from verizero.evidence.looks import Looks
 from verizero.evidence.reading import Key
 from verizero.report.headline_table import column_name, label, names_of, points, resolved
 
@@ -33,33 +33,21 @@ def look_sentence(found: Looks) -> str:
     if not found.looks:
         return f"The first look of the sequential design is at {design.start} seeds; they are not there yet."
     look = found.looks[-1]
-    about = f"Look {look.number} of {look.of} at {found.subject}, {len(look.seeds)} seeds: {_by_interval(look)}"
+    about = f"Look {look.number} of {look.of} at {found.subject}, {len(look.seeds)} seeds: {_by(look.found.estimate, look.low, look.high)}"
     if look.decision == "effect":
         return f"{about}, p = {look.p:.2g} below this look's {look.level:.2g}. Stop: the effect is there."
     if look.decision == "end":
         return f"{about}, not resolved. The design ends here: no effect was found."
-    chance = f"{100 * (look.power or 0.0):.0f} %"
-    if look.power is None:
-        chance_text = "nothing differs so far"
-    elif look.power_if is None:
-        chance_text = f"the chance that {design.most} seeds find an effect is {chance}"
-    else:
-        chance_text = (
-            f"the chance that {design.most} seeds find an effect is {chance}, and {100 * look.power_if:.0f} % if the true difference is "
-            f"{points(design.effect or 0.0)} points"
-        )
+    chance = "nothing differs so far"
+    if look.power is not None:
+        chance = f"the chance that {design.most} seeds find an effect is {100 * look.power:.0f} %"
+    if look.power_if is not None:
+        chance += f", and {100 * look.power_if:.0f} % if the true difference is {points(design.effect or 0.0)} points"
     if look.decision == "futile":
-        return f"{about}. Stop: it will not show; {chance_text}."
+        return f"{about}. Stop: it will not show; {chance}."
     more = design.looks[look.number] - len(look.seeds)
     names = "seed" if more == 1 else "seeds"
-    return f"{about}, not resolved yet. Train {more} more {names} for the next look; {chance_text}."
-
-
-def _by_interval(look: Look) -> str:
-    text = f"{points(look.found.estimate, signed=True)} points"
-    if look.low is None or look.high is None:
-        return text
-    return f"{text} [{points(look.low, signed=True)}, {points(look.high, signed=True)}]"
+    return f"{about}, not resolved yet. Train {more} more {names} for the next look; {chance}."
 
 
 def _changes(found: Headline, trained: Sequence[Line], level: float, confidence: float) -> str:
@@ -75,8 +63,9 @@ def _changes(found: Headline, trained: Sequence[Line], level: float, confidence:
     moved = [one for one in changes if resolved(one[1], confidence)]
     if not moved:
         return f"No accuracy is resolved to have changed from its base model{_could_see([one for _, one in changes], level)}."
-    moved.sort(key=lambda one: -abs(one[1].interval.estimate if one[1].interval else 0.0))
-    shown = "; ".join(f"{place} {_by(one)}" for place, one in moved[:MOST_NAMED])
+    moved.sort(key=lambda one: -abs(_size(one[1])))
+    named = [(place, one.interval) for place, one in moved[:MOST_NAMED] if one.interval]
+    shown = "; ".join(f"{place} {_by(by.estimate, by.low, by.high)}" for place, by in named)
     rest = len(changes) - len(moved)
     more = f"; {len(moved) - MOST_NAMED} more are resolved" if len(moved) > MOST_NAMED else ""
     others = f"; the other {rest} of {len(changes)} changes are unresolved" if rest else ""
@@ -149,11 +138,12 @@ def _size(one: Difference) -> float:
     return one.interval.estimate if one.interval else 0.0
 
 
-def _by(one: Difference) -> str:
-    interval = one.interval
-    assert interval is not None and interval.low is not None and interval.high is not None
-    ends = f"[{points(interval.low, signed=True)}, {points(interval.high, signed=True)}]"
-    return f"{points(interval.estimate, signed=True)} points {ends}"
+def _by(estimate: float, low: float | None, high: float | None) -> str:
+    """A difference in points, with its interval where it has one."""
+    text = f"{points(estimate, signed=True)} points"
+    if low is None or high is None:
+        return text
+    return f"{text} [{points(low, signed=True)}, {points(high, signed=True)}]"
 
 
 def _level(differences: Sequence[Difference], confidence: float) -> float:

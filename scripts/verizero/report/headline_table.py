@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from verizero.evidence.cells import decimal_text, seeds_text
+from verizero.evidence.cells import KEY_COLUMNS, decimal_text, seeds_text
 from verizero.evidence.comparisons import Difference
 from verizero.evidence.headline import Column, Entry, Headline, Line, Subject
 from verizero.report.table import Table, latex_text, percent
 
 LONG_COLUMNS = (
-    *("model", "train_set", "template", "optimizer", "checkpoint", "benchmark", "protocol", "metric"),
+    *KEY_COLUMNS,
     *("estimate", "ci_low", "ci_high", "change", "change_low", "change_high", "p_holm", "resolved", "seeds"),
 )
 AVERAGE = "average"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from verizero.evidence.cells import COLUMNS, Row, decimal_text
+from verizero.evidence.cells import COLUMNS, KEY_COLUMNS, Row, decimal_text
 from verizero.evidence.checkpoint_choice import Chosen
 from verizero.evidence.comparisons import NOUNS, Axis, Difference
 from verizero.evidence.disagreement import DISAGREEMENT_COLUMNS
@@ -15,40 +15,15 @@ from verizero.report.table import Table, percent
 
 EVIDENCE = ("ci_low", "ci_high", "p", "p_holm", "n_problems", "seeds", "mde", "method", "note")
 RECIPE = ("model", "train_set", "template", "optimizer")
-CHANGE_COLUMNS = (
-    *("model", "train_set", "template", "optimizer", "checkpoint", "benchmark", "protocol", "metric"),
-    *("change", "ci_low", "ci_high", "p", "p_holm", "n_problems", "seeds", "mde", "method", "note"),
-)
-SEED_COLUMNS = (
-    "model",
-    "train_set",
-    "template",
-    "optimizer",
-    "checkpoint",
-    "benchmark",
-    "protocol",
-    "metric",
-    "seed",
-    "estimate",
-)
+CHANGE_COLUMNS = (*KEY_COLUMNS, "change", *EVIDENCE)
+SEED_COLUMNS = (*KEY_COLUMNS, "seed", "estimate")
 LOOK_COLUMNS = ("comparison", "look", "seeds", "difference", "ci_low", "ci_high", "p", "level", "power", "decision")
 CHOICE_NUMBERS = ("score", "honest", "optimism")
 CHOICE_COLUMNS = (
     *("model", "train_set", "template", "optimizer", "benchmark", "protocol", "metric", "n_checkpoints"),
     *("last", "best_on_test", "best_steps", "cross_validated", "optimism", "seeds"),
 )
-STATUS_COLUMNS = (
-    "model",
-    "train_set",
-    "template",
-    "optimizer",
-    "checkpoint",
-    "benchmark",
-    "protocol",
-    "status",
-    "samples",
-    "share",
-)
+STATUS_COLUMNS = (*KEY_COLUMNS[:-1], "status", "samples", "share")
 
 
 def main_table(rows: Sequence[Row], confidence: float) -> Table:

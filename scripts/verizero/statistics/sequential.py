@@ -145,7 +145,6 @@ def _calibration(
     looks: tuple[int, ...], alpha: float, levels: tuple[float, ...], problems: int, studies: int, seed: int
 ) -> float:
     draw = np.random.default_rng(seed)
-    share = min(spent(1.0, alpha), alpha)
     worst = 1.0
     for by_problem, by_seed in PAIRS:
         ratios = []
@@ -155,7 +154,7 @@ def _calibration(
             values += by_seed * draw.normal(0, 1, (BATCH, looks[-1], 1))
             tried = [p_values(values[:, :n]) / level for n, level in zip(looks, levels, strict=True)]
             ratios.append(np.min(tried, axis=0))
-        worst = min(worst, float(np.quantile(np.concatenate(ratios), share)))
+        worst = min(worst, float(np.quantile(np.concatenate(ratios), alpha)))
     return worst
 
 
